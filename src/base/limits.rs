@@ -1,0 +1,36 @@
+//! Every bound of the machine, by name. A bound that an operator may move is a configuration key (`base::config`) instead.
+
+/// Journal writes in flight per core.
+pub const JOURNAL_WRITES_IN_FLIGHT_MAX: usize = 4;
+/// Bytes of one journal write, padding included.
+pub const JOURNAL_WRITE_BYTES_MAX: usize = 512 * 1024;
+/// While a journal write is in flight, the next one starts once this many bytes wait (else it waits for the completion).
+pub const JOURNAL_WRITE_EAGER_BYTES: usize = 128 * 1024;
+/// Share of the ring, in percent, at which appends pause (S6).
+pub const RING_APPEND_PERCENT_MAX: u64 = 75;
+/// Share of the ring, in percent, at which the segment writer starts.
+pub const RING_MOVE_PERCENT: u64 = 50;
+/// A partition's tail below this may be re-appended to the journal instead of moved (S8).
+pub const REAPPEND_TAIL_BYTES_MAX: u64 = 16 * 1024;
+/// Re-appended bytes per recycled journal file: file bytes divided by this (S8).
+pub const REAPPEND_FILE_DIVISOR: u64 = 8;
+/// Bytes of batches in one segment chunk (one write).
+pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
+/// Segment bytes after which a move leaves a full state block (S10).
+pub const STATE_BLOCK_EVERY_BYTES: u64 = 16 * 1024 * 1024;
+/// Batch bytes between two offset index entries.
+pub const INDEX_INTERVAL_BYTES: u64 = 32 * 1024;
+/// Batches remembered per producer and partition (duplicates are found among these).
+pub const PRODUCER_BATCHES_MAX: usize = 5;
+/// Producers remembered per partition; the longest unused is forgotten first (S12).
+pub const PRODUCERS_PER_PARTITION_MAX: usize = 10_000;
+/// Milliseconds after the last append when an empty mark frame records the flushed end (S4).
+pub const MARK_AFTER_MS: u64 = 100;
+/// Partitions moved, thus files written, per `syncfs` round (S12).
+pub const MOVES_PER_ROUND_MAX: usize = 2048;
+/// Journal files of offline partitions kept outside the ring (S11).
+pub const OFFLINE_JOURNAL_FILES_MAX: usize = 16;
+
+const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
+const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);
+const _: () = assert!(REAPPEND_TAIL_BYTES_MAX < CHUNK_BYTES_MAX as u64);

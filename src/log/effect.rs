@@ -1,0 +1,65 @@
+//! What a core's log asks of the disk, and what it is told back. The runtime and the simulator are the two performers.
+
+use crate::base::gather::Gather;
+use crate::base::ids::{TopicId, TopicPartition};
+use crate::base::offset::{Offset, Sequence};
+use crate::base::storage::{FileOp, FilesDone, StorageError};
+use std::sync::Arc;
+
+/// Names one journal write, flush or batch of file operations until its completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the log wants done. Effects are performed concurrently unless one waits for another's completion by itself.
+#[derive(Clone, Debug)]
+pub enum LogEffect {
+    /// Write `data`, padded with zeros to the block, at the aligned `offset` of a journal file (O_DIRECT).
+    JournalWrite { ticket: Ticket, path: Arc<str>, offset: u64, data: Gather },
+    /// fdatasync these journal files; success means all of them.
+    JournalFlush { ticket: Ticket, paths: Vec<Arc<str>> },
+    /// This journal file is about to be reused or was removed: forget open handles.
+    JournalClosed { path: Arc<str> },
+    /// Perform in order, off the executor.
+    Files { ticket: Ticket, ops: Vec<FileOp> },
+}
+
+/// A completion.
+#[derive(Clone, Debug)]
+pub enum LogInput {
+    /// A `JournalWrite` ended.
+    JournalWritten { ticket: Ticket, result: Result<(), StorageError> },
+    /// A `JournalFlush` ended.
+    JournalFlushed { ticket: Ticket, result: Result<(), StorageError> },
+    /// A `Files` effect ended.
+    Files { ticket: Ticket, done: FilesDone },
+}
+
+/// What the log tells the broker above it.
+#[derive(Clone, Debug)]
+pub enum LogNotice {
+    /// The high watermark of a partition rose (it never falls, S3).
+    HighWatermark { partition: TopicPartition, high_watermark: Offset },
+    /// The state of a partition is in memory: requests that waited for `open` may go on.
+    Opened { partition: TopicPartition },
+    /// The partition is offline until restart (S7, S16, S18).
+    Offline { partition: TopicPartition, why: String },
+    /// All control frames (truncate, log start) up to this sequence are flushed.
+    Flushed { sequence: Sequence },
+    /// A read that was pending has ended.
+    ReadDone { ticket: Ticket, data: Result<Gather, ReadError> },
+    /// Appends were paused by a full ring and may go on.
+    Writable,
+    /// The journal failed: this core is read-only until restart (D3).
+    ReadOnly { why: String },
+    /// Nothing on this core's disk names the deleted topic any more, its directories are gone (S13).
+    Forgotten { topic: TopicId },
+}
+
+/// Why a read gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// The partition is offline (rot, failed disk).
+    Offline,
+    /// The partition was deleted meanwhile.
+    Gone,
+}

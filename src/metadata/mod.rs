@@ -1,0 +1,1 @@
+//! Floor 2: the metadata log, the image every core holds, the controller.

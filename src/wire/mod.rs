@@ -1,0 +1,3 @@
+//! Floor 1: Kafka bytes <-> values. Knows no state.
+
+pub mod record_batch;
