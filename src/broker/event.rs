@@ -25,6 +25,8 @@ pub enum Event {
     Mesh { from: CoreId, message: Message },
     /// About every 10 ms, and right after a wake-up that `Broker::next_deadline` asked for.
     Tick,
+    /// Free bytes of the data directory's file system: at start, then about every second (S6). In between the broker counts down by itself.
+    FreeBytes { bytes: u64 },
     /// Stop gracefully: no new requests come; drain, flush, write the clean-shutdown mark, then `Effect::Stopped`.
     Stop,
 }

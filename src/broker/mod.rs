@@ -1,4 +1,8 @@
-//! Floor 3: one core's Kafka broker.
+//! Floor 3: one core's Kafka broker. It owns all state of that core and knows no socket, file, clock or thread.
 
+pub mod broker;
+pub mod counters;
 pub mod event;
 pub mod message;
+pub mod settings;
+pub mod start;
