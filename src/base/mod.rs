@@ -1,6 +1,7 @@
 //! Floor 0: ids, offsets, limits, error codes, configuration keys, the seam to storage. Knows no state.
 
 pub mod clock;
+pub mod config;
 pub mod error_code;
 pub mod gather;
 pub mod ids;
