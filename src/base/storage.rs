@@ -45,7 +45,7 @@ pub enum FileOp {
     Write { path: String, offset: u64, data: Gather },
     /// fdatasync of one file.
     Flush(String),
-    /// fsync of one directory: entries made or removed in it become durable.
+    /// fsync of one directory: entries made or removed in it become durable. A missing one is fine (its removal is its parent's entry).
     SyncDir(String),
     /// syncfs: all completed writes and directory entries of the whole data directory become durable.
     SyncAll,
@@ -53,6 +53,8 @@ pub enum FileOp {
     Rename(String, String),
     /// Removes a file; a missing one is fine.
     Unlink(String),
+    /// Removes every file directly inside the directory whose name ends with `suffix` and is not in `keep`; a missing directory is fine.
+    UnlinkExcept { dir: String, suffix: &'static str, keep: Vec<String> },
     /// Removes a directory with everything in it; a missing one is fine.
     RemoveDirAll(String),
     /// Reads `bytes` bytes at an offset, both aligned; the result is shorter at the end of the file.

@@ -13,7 +13,8 @@ pub struct Ticket(pub u64);
 /// What the log wants done. Effects are performed concurrently unless one waits for another's completion by itself.
 #[derive(Clone, Debug)]
 pub enum LogEffect {
-    /// Write `data`, padded with zeros to the block, at the aligned `offset` of a journal file (O_DIRECT).
+    /// Write `data`, padded with zeros to the block, at the aligned `offset` of a journal file (O_DIRECT). Mostly below 512 KiB, but
+    /// one large batch makes one large write (up to a whole file): the performer splits it as its buffers need.
     JournalWrite { ticket: Ticket, path: Arc<str>, offset: u64, data: Gather },
     /// fdatasync these journal files; success means all of them.
     JournalFlush { ticket: Ticket, paths: Vec<Arc<str>> },
@@ -51,7 +52,8 @@ pub enum LogNotice {
     Writable,
     /// The journal failed: this core is read-only until restart (D3).
     ReadOnly { why: String },
-    /// Nothing on this core's disk names the deleted topic any more, its directories are gone (S13).
+    /// Nothing in this core's journal and checkpoint names the deleted topic any more, its partition directories on this core are
+    /// gone (S13). When all cores say so: remove `topics/<id>`, sync `topics`, then the TopicForgotten record.
     Forgotten { topic: TopicId },
 }
 
