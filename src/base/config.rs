@@ -53,6 +53,8 @@ pub struct Config {
     pub connection_idle_ms_max: u64,
     /// `socket.request.max.bytes`.
     pub request_bytes_max: usize,
+    /// `fetch.max.bytes`.
+    pub fetch_bytes_max: usize,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
     /// What topics get that do not say otherwise.
@@ -84,6 +86,8 @@ pub struct TopicDefaults {
     pub message_bytes_max: usize,
     /// `durability`.
     pub durability: Durability,
+    /// `log.message.timestamp.type` is LogAppendTime.
+    pub log_append_time: bool,
     /// `log.segment.bytes`.
     pub segment_bytes: u64,
     /// `log.roll.ms` or `log.roll.hours`.
@@ -162,6 +166,7 @@ impl Resolved {
             connections_max: self.whole("max.connections") as usize,
             connection_idle_ms_max: self.whole("connections.max.idle.ms"),
             request_bytes_max: self.whole("socket.request.max.bytes") as usize,
+            fetch_bytes_max: self.whole("fetch.max.bytes") as usize,
             auto_create_topics: self.flag("auto.create.topics.enable"),
             topic_defaults: self.topic_defaults()?,
             data_dir: self.data_dir()?,
@@ -185,6 +190,7 @@ impl Resolved {
             min_insync_replicas: self.whole("min.insync.replicas") as i32,
             message_bytes_max: self.whole("message.max.bytes") as usize,
             durability,
+            log_append_time: self.text("log.message.timestamp.type") == "LogAppendTime",
             segment_bytes: self.whole("log.segment.bytes"),
             segment_ms: if roll == "log.roll.ms" { self.whole(roll) } else { hours * 3_600_000 },
         })

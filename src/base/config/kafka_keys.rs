@@ -9,7 +9,6 @@ pub const REFUSED: &[(&str, &str)] = &[
     ("control.plane.listener.name", ""),
     ("create.topic.policy.class.name", ""),
     ("delete.topic.enable", "true"),
-    ("log.message.timestamp.type", "CreateTime"),
     ("remote.log.storage.system.enable", "false"),
 ];
 
@@ -38,7 +37,7 @@ pub const IGNORED: &str = "
     controller.socket.timeout.ms cordoned.log.dirs delegation.token.expiry.check.interval.ms
     delegation.token.expiry.time.ms delegation.token.master.key delegation.token.max.lifetime.ms
     delegation.token.secret.key delete.records.purgatory.purge.interval.requests early.start.listeners
-    eligible.leader.replicas.enable fetch.max.bytes fetch.purgatory.purge.interval.requests
+    eligible.leader.replicas.enable fetch.purgatory.purge.interval.requests
     follower.fetch.last.tiered.offset.enable follower.replication.throttled.rate
     group.consumer.assignment.interval.ms group.consumer.assignors group.consumer.heartbeat.interval.ms
     group.consumer.max.assignment.interval.ms group.consumer.max.heartbeat.interval.ms

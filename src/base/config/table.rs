@@ -83,6 +83,8 @@ pub const KEYS: &[Key] = &[
     key("default.replication.factor", Whole(1, 1), "1", Topics, "copies on different machines; there is one machine in this release"),
     key("min.insync.replicas", Whole(1, I32_MAX), "1", Topics, "copies that acks=all waits for, at most the replication factor"),
     key("message.max.bytes", Whole(1024, 100 * MIB), "1048588", Topics, "largest record batch; with its frame it must fit one journal file"),
+    key("log.message.timestamp.type", Choice(&["CreateTime", "LogAppendTime"]), "CreateTime", Topics, "whose clock a record carries: its producer's, or the broker's at the append"),
+    key("fetch.max.bytes", Whole(1024, I32_MAX), "57671680", Machine, "largest answer to one fetch; a single larger batch is still served"),
     key("durability", Choice(&["disk", "device", "memory"]), "disk", Topics, "when acks=1 and acks=all are answered: after the flush, after the write, or once appended"),
     key("log.segment.bytes", Whole(16 * 1024, I32_MAX), "1073741824", Topics, "a segment file is closed at this size"),
     key("log.roll.ms", Kind::WholeOr("", 1, i64::MAX), "", Topics, "a segment file is closed at this age; empty: log.roll.hours"),
