@@ -15,6 +15,11 @@ impl Gather {
         Gather::default()
     }
 
+    /// An empty list with room for `slices`.
+    pub fn with_capacity(slices: usize) -> Gather {
+        Gather { slices: Vec::with_capacity(slices), bytes: 0 }
+    }
+
     /// Appends a slice; empty slices are dropped.
     pub fn push(&mut self, slice: Bytes) {
         if !slice.is_empty() {

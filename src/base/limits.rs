@@ -32,6 +32,9 @@ pub const MARK_AFTER_MS: u64 = 100;
 pub const MOVES_PER_ROUND_MAX: usize = 2048;
 /// Journal files of offline partitions kept outside the ring (S11).
 pub const OFFLINE_JOURNAL_FILES_MAX: usize = 16;
+/// Array elements and tagged fields of one request. A frame can announce an element per byte, and a decoded element takes up to
+/// about 120 bytes; this bounds what decoding commits to about 16 MiB whatever the frame holds.
+pub const REQUEST_ELEMENTS_MAX: usize = 128 * 1024;
 
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);

@@ -1,3 +1,15 @@
 //! Floor 1: Kafka bytes <-> values. Knows no state.
+//!
+//! Produce and Fetch have codecs of their own (`produce`, `fetch`): record batches leave and enter as slices, never copied.
+//! All other messages go through the `kafka-protocol` crate behind `messages`, which checks counts first (`schema`).
 
+pub mod api;
+pub mod fetch;
+pub mod frame;
+pub mod leader_hint;
+pub mod messages;
+pub mod produce;
+pub mod reader;
 pub mod record_batch;
+pub mod schema;
+pub mod writer;

@@ -1,0 +1,157 @@
+//! A look at a request body before the generated decoder sees it.
+//!
+//! That decoder reserves room for whatever count an array announces, and a failed reservation aborts the process. So the shape of
+//! each request is kept here as data, and [`check`] walks a body along it: every length lies within the frame, and all array
+//! elements and tagged fields together stay below [`crate::base::limits::REQUEST_ELEMENTS_MAX`].
+//! To add a request: write down its fields, and let `tests/round_trip.rs` compare the walk with the generated decoder.
+//! None of these requests has tagged fields that the generated decoder knows; one that has would need its own walk of them.
+
+use crate::wire::api::ApiKey;
+use crate::wire::reader::{DecodeError, Primitives, SliceReader};
+
+/// One field, with the versions that have it.
+#[derive(Clone, Copy, Debug)]
+struct Field {
+    since: i16,
+    until: i16,
+    shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    /// This many bytes.
+    Fixed(usize),
+    /// A string, null from this version on.
+    Text(i16),
+    /// An array of structures, null from this version on; each structure ends in a tag section in flexible versions.
+    Structures(i16, &'static [Field]),
+    /// An array of strings, never null.
+    Texts,
+    /// An array of values of this many bytes, never null.
+    FixedValues(usize),
+}
+
+/// For shapes that are null in no version.
+const NEVER: i16 = i16::MAX;
+
+const fn all(shape: Shape) -> Field {
+    Field { since: 0, until: i16::MAX, shape }
+}
+
+const fn since(since: i16, shape: Shape) -> Field {
+    Field { since, until: i16::MAX, shape }
+}
+
+const fn within(since: i16, until: i16, shape: Shape) -> Field {
+    Field { since, until, shape }
+}
+
+const API_VERSIONS: &[Field] = &[since(3, Shape::Text(NEVER)), since(3, Shape::Text(NEVER))];
+
+const METADATA: &[Field] = &[
+    all(Shape::Structures(1, &[since(10, Shape::Fixed(16)), all(Shape::Text(10))])),
+    since(4, Shape::Fixed(1)),
+    within(8, 10, Shape::Fixed(1)),
+    since(8, Shape::Fixed(1)),
+];
+
+const LIST_OFFSETS: &[Field] = &[
+    all(Shape::Fixed(4)),
+    since(2, Shape::Fixed(1)),
+    all(Shape::Structures(
+        NEVER,
+        &[
+            all(Shape::Text(NEVER)),
+            all(Shape::Structures(NEVER, &[all(Shape::Fixed(4)), since(4, Shape::Fixed(4)), all(Shape::Fixed(8))])),
+        ],
+    )),
+];
+
+const INIT_PRODUCER_ID: &[Field] =
+    &[all(Shape::Text(0)), all(Shape::Fixed(4)), since(3, Shape::Fixed(8)), since(3, Shape::Fixed(2))];
+
+const CREATE_TOPICS: &[Field] = &[
+    all(Shape::Structures(
+        NEVER,
+        &[
+            all(Shape::Text(NEVER)),
+            all(Shape::Fixed(4 + 2)),
+            all(Shape::Structures(NEVER, &[all(Shape::Fixed(4)), all(Shape::FixedValues(4))])),
+            all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Text(0))])),
+        ],
+    )),
+    all(Shape::Fixed(4 + 1)),
+];
+
+const DELETE_TOPICS: &[Field] = &[
+    since(6, Shape::Structures(NEVER, &[all(Shape::Text(6)), all(Shape::Fixed(16))])),
+    within(0, 5, Shape::Texts),
+    all(Shape::Fixed(4)),
+];
+
+const DELETE_RECORDS: &[Field] = &[
+    all(Shape::Structures(
+        NEVER,
+        &[all(Shape::Text(NEVER)), all(Shape::Structures(NEVER, &[all(Shape::Fixed(4 + 8))]))],
+    )),
+    all(Shape::Fixed(4)),
+];
+
+fn fields(key: ApiKey) -> &'static [Field] {
+    match key {
+        ApiKey::ApiVersions => API_VERSIONS,
+        ApiKey::Metadata => METADATA,
+        ApiKey::ListOffsets => LIST_OFFSETS,
+        ApiKey::InitProducerId => INIT_PRODUCER_ID,
+        ApiKey::CreateTopics => CREATE_TOPICS,
+        ApiKey::DeleteTopics => DELETE_TOPICS,
+        ApiKey::DeleteRecords => DELETE_RECORDS,
+        ApiKey::Produce | ApiKey::Fetch => panic!("{key:?} has a bounded decoder of its own"),
+    }
+}
+
+/// Walks a body and returns its length; what follows it is ignored, as Kafka does. Strings are not checked for UTF-8.
+pub fn check(key: ApiKey, version: i16, body: &[u8]) -> Result<usize, DecodeError> {
+    let api = key.api();
+    assert!(api.serves(version), "the header was checked");
+    let mut reader = SliceReader::new(body);
+    walk(&mut reader, fields(key), version, api.is_flexible(version))?;
+    Ok(body.len() - reader.left())
+}
+
+fn walk(reader: &mut SliceReader<'_>, fields: &[Field], version: i16, flexible: bool) -> Result<(), DecodeError> {
+    for field in fields {
+        if (field.since..=field.until).contains(&version) {
+            walk_shape(reader, field.shape, version, flexible)?;
+        }
+    }
+    if flexible { reader.skip_tags() } else { Ok(()) }
+}
+
+fn walk_shape(reader: &mut SliceReader<'_>, shape: Shape, version: i16, flexible: bool) -> Result<(), DecodeError> {
+    match shape {
+        Shape::Fixed(bytes) => reader.take(bytes).map(drop),
+        Shape::Text(null_since) => walk_text(reader, version >= null_since, flexible),
+        Shape::Structures(null_since, fields) => match reader.count(flexible, 1)? {
+            None if version >= null_since => Ok(()),
+            None => Err(DecodeError::Null),
+            Some(count) => (0..count).try_for_each(|_| walk(reader, fields, version, flexible)),
+        },
+        Shape::Texts => {
+            let count = reader.required_count(flexible, 1)?;
+            (0..count).try_for_each(|_| walk_text(reader, false, flexible))
+        }
+        Shape::FixedValues(bytes) => {
+            let count = reader.required_count(flexible, bytes)?;
+            reader.take(count * bytes).map(drop)
+        }
+    }
+}
+
+fn walk_text(reader: &mut SliceReader<'_>, nullable: bool, flexible: bool) -> Result<(), DecodeError> {
+    match reader.text_length(flexible)? {
+        Some(length) => reader.take(length).map(drop),
+        None if nullable => Ok(()),
+        None => Err(DecodeError::Null),
+    }
+}
