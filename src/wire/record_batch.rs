@@ -6,6 +6,9 @@
 //! 35 max timestamp i64 | 43 producer id i64 | 51 producer epoch i16 | 53 base sequence i32 | 57 record count i32 | 61 records
 //! ```
 
+use crate::base::error_code::ErrorCode;
+use std::ops::Range;
+
 /// Bytes before the records.
 pub const HEADER_BYTES: usize = 61;
 /// Bytes before the batch length counts: base offset and the length itself.
@@ -38,6 +41,39 @@ pub struct BatchHeader {
     pub base_sequence: i32,
     /// Number of records.
     pub record_count: i32,
+}
+
+const CODEC_MASK: i16 = 0x07;
+const LOG_APPEND_TIME_BIT: i16 = 0x08;
+const TRANSACTIONAL_BIT: i16 = 0x10;
+const CONTROL_BIT: i16 = 0x20;
+const CODEC_ZSTD: i16 = 4;
+
+impl BatchHeader {
+    /// 0 none, 1 gzip, 2 snappy, 3 lz4, 4 zstd.
+    pub fn codec(&self) -> i16 {
+        self.attributes & CODEC_MASK
+    }
+
+    /// The timestamps of all records are `max_timestamp`.
+    pub fn is_log_append_time(&self) -> bool {
+        self.attributes & LOG_APPEND_TIME_BIT != 0
+    }
+
+    /// Part of a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.attributes & TRANSACTIONAL_BIT != 0
+    }
+
+    /// Holds transaction markers, which only brokers write.
+    pub fn is_control(&self) -> bool {
+        self.attributes & CONTROL_BIT != 0
+    }
+
+    /// Sent by an idempotent producer. Kafka takes every negative id for "none", not only -1.
+    pub fn has_producer(&self) -> bool {
+        self.producer_id >= 0
+    }
 }
 
 /// Why bytes are not a whole v2 batch.
@@ -100,3 +136,159 @@ pub fn stamp(batch: &mut [u8], base_offset: i64, leader_epoch: i32) {
     batch[0..8].copy_from_slice(&base_offset.to_be_bytes());
     batch[12..16].copy_from_slice(&leader_epoch.to_be_bytes());
 }
+
+/// Why records are not appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// The answer of the partition.
+    pub error: ErrorCode,
+    /// Text for people.
+    pub message: &'static str,
+}
+
+impl Reject {
+    const fn corrupt(message: &'static str) -> Reject {
+        Reject { error: ErrorCode::CorruptMessage, message }
+    }
+
+    const fn invalid(message: &'static str) -> Reject {
+        Reject { error: ErrorCode::InvalidRecord, message }
+    }
+}
+
+/// Checks the records of one partition of a Produce request as Kafka does, in its order, without decoding the payload.
+///
+/// On success exactly one batch of `total_bytes` begins at 0; bytes behind it that are no whole batch are legal and to be cut off.
+/// Not checked here, because it takes state or the request: the transactional bit against the transactional id, sequences, keys.
+pub fn validate_for_produce(records: &[u8], version: i16, batch_bytes_max: usize) -> Result<BatchHeader, Reject> {
+    let Some(first) = whole_batch(records)? else {
+        return Err(Reject::invalid("the records hold no whole record batch"));
+    };
+    if first.magic != 2 {
+        return Err(Reject::invalid("the record batch is not of format 2"));
+    }
+    if first.bytes < HEADER_BYTES {
+        return Err(Reject::corrupt("the record batch is shorter than its header"));
+    }
+    let header = parse_header(&records[..first.bytes]).expect("a whole batch of format 2");
+    if header.codec() == CODEC_ZSTD && version < 7 {
+        return Err(Reject { error: ErrorCode::UnsupportedCompressionType, message: "zstd needs Produce version 7" });
+    }
+    if whole_batch(&records[first.bytes..])?.is_some() {
+        return Err(Reject::invalid("more than one record batch for a partition"));
+    }
+    if header.base_offset != 0 {
+        return Err(Reject::invalid("the base offset of a new record batch is not 0"));
+    }
+    if header.total_bytes > batch_bytes_max {
+        return Err(Reject { error: ErrorCode::MessageTooLarge, message: "the record batch exceeds max.message.bytes" });
+    }
+    if !crc_matches(records, &header) {
+        return Err(Reject::corrupt("the checksum of the record batch does not match"));
+    }
+    validate_fields(&header)?;
+    Ok(header)
+}
+
+fn validate_fields(header: &BatchHeader) -> Result<(), Reject> {
+    if header.codec() > CODEC_ZSTD {
+        // Kafka answers UNKNOWN_SERVER_ERROR here, which says nothing and is retried.
+        return Err(Reject { error: ErrorCode::UnsupportedCompressionType, message: "unknown compression codec" });
+    }
+    if header.is_control() {
+        return Err(Reject::invalid("a client sent a control batch"));
+    }
+    if header.record_count <= 0 || i64::from(header.last_offset_delta) + 1 != i64::from(header.record_count) {
+        return Err(Reject::invalid("the record count does not agree with the last offset delta"));
+    }
+    if header.has_producer() && header.base_sequence < 0 {
+        return Err(Reject::invalid("a record batch with a producer id has no sequence"));
+    }
+    Ok(())
+}
+
+/// Extent of a batch of any format.
+struct AnyBatch {
+    bytes: usize,
+    magic: i8,
+}
+
+/// The batch at the start of `records`: none if they end before it does, an error if it cannot be one.
+fn whole_batch(records: &[u8]) -> Result<Option<AnyBatch>, Reject> {
+    /// Bytes that formats 0 and 1 need after the length at least; the strict check of format 2 follows.
+    const OLDEST_BYTES_MIN: i32 = 14;
+    if records.len() < LENGTH_PREFIX_BYTES {
+        return Ok(None);
+    }
+    let length = i32::from_be_bytes(field(records, 8));
+    if length < OLDEST_BYTES_MIN {
+        return Err(Reject::corrupt("the length of the record batch is too small"));
+    }
+    if records.len() <= 16 {
+        return Ok(None);
+    }
+    let magic = records[16] as i8;
+    if !(0..=2).contains(&magic) {
+        return Err(Reject::corrupt("unknown format of the record batch"));
+    }
+    let bytes = length as usize + LENGTH_PREFIX_BYTES;
+    Ok((bytes <= records.len()).then_some(AnyBatch { bytes, magic }))
+}
+
+/// Sets what the topic's timestamp type wants: `Some(milliseconds)` for LogAppendTime, `None` for CreateTime (takes the bit out of a
+/// batch whose producer set it). Computes the CRC anew if anything changed, since both fields lie within it. `header` follows.
+pub fn apply_timestamp_type(batch: &mut [u8], header: &mut BatchHeader, log_append_time: Option<i64>) {
+    assert_eq!(batch.len(), header.total_bytes);
+    match log_append_time {
+        Some(time) => {
+            header.attributes |= LOG_APPEND_TIME_BIT;
+            header.max_timestamp = time;
+        }
+        None if header.is_log_append_time() => header.attributes &= !LOG_APPEND_TIME_BIT,
+        None => return,
+    }
+    batch[21..23].copy_from_slice(&header.attributes.to_be_bytes());
+    batch[35..43].copy_from_slice(&header.max_timestamp.to_be_bytes());
+    header.crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&header.crc.to_be_bytes());
+}
+
+/// Walks batches that lie one behind the other. Ends after the last byte, or with the first error; bytes of a batch that is not
+/// whole are [`BatchError::Incomplete`]. Checks no CRC.
+#[derive(Clone, Debug)]
+pub struct Batches<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Batches<'a> {
+    /// The batches in `bytes`.
+    pub fn new(bytes: &'a [u8]) -> Batches<'a> {
+        Batches { bytes, at: 0 }
+    }
+}
+
+impl Iterator for Batches<'_> {
+    type Item = Result<(Range<usize>, BatchHeader), BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = &self.bytes[self.at..];
+        if rest.is_empty() {
+            return None;
+        }
+        match parse_header(rest) {
+            Ok(header) => {
+                let range = self.at..self.at + header.total_bytes;
+                self.at = range.end;
+                Some(Ok((range, header)))
+            }
+            Err(error) => {
+                self.at = self.bytes.len();
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
