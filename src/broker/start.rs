@@ -17,6 +17,8 @@ use std::fmt;
 pub struct StartSettings {
     /// `node.id`.
     pub machine: MachineId,
+    /// `cluster.id` for the first start; `None`: made up. A later start with another one is refused.
+    pub cluster_id: Option<String>,
     /// Cores of this run; may differ from the last run's (S19).
     pub cores: u16,
     /// Random per process: seeds salts, topic ids, incarnation, producer sampling.
