@@ -35,6 +35,14 @@ pub const OFFLINE_JOURNAL_FILES_MAX: usize = 16;
 /// Array elements and tagged fields of one request. A frame can announce an element per byte, and a decoded element takes up to
 /// about 120 bytes; this bounds what decoding commits to about 16 MiB whatever the frame holds.
 pub const REQUEST_ELEMENTS_MAX: usize = 128 * 1024;
+/// Partitions that one request may create (Kafka's bound).
+pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+/// Partitions of all topics of one machine.
+pub const PARTITIONS_PER_MACHINE_MAX: usize = 200_000;
+/// Bytes of all config values that one request may set.
+pub const METADATA_REQUEST_CONFIG_BYTES_MAX: usize = 1024 * 1024;
+/// Producer ids in a block given to a core (Kafka's number).
+pub const PRODUCER_IDS_PER_BLOCK: i64 = 1000;
 
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);

@@ -1,0 +1,147 @@
+//! An ordered map that is cheap to clone and to change: many small maps behind shared pointers, of which a change copies one.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Number of shards: a change among 10,000 entries copies about 150.
+const SHARDS: usize = 64;
+
+/// A key that says in which shard it lives. The hash may be flooded by clients: one shard is then as slow as an ordinary
+/// map, lookups stay logarithmic.
+pub trait ShardKey: Ord {
+    /// Any well-spread number that is the same on every machine and in every release.
+    fn shard_hash(&self) -> u64;
+}
+
+impl ShardKey for str {
+    fn shard_hash(&self) -> u64 {
+        self.as_bytes().shard_hash()
+    }
+}
+
+impl ShardKey for [u8] {
+    fn shard_hash(&self) -> u64 {
+        let fnv = self.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3));
+        fnv ^ (fnv >> 32)
+    }
+}
+
+/// See the module. Iteration goes shard by shard: the same for the same entries, whatever the order they came in.
+#[derive(Debug)]
+pub struct ShardedMap<K, V> {
+    shards: Vec<Arc<BTreeMap<K, V>>>,
+    entries: usize,
+}
+
+impl<K, V> Clone for ShardedMap<K, V> {
+    fn clone(&self) -> ShardedMap<K, V> {
+        ShardedMap { shards: self.shards.clone(), entries: self.entries }
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Default for ShardedMap<K, V> {
+    fn default() -> ShardedMap<K, V> {
+        let empty = Arc::new(BTreeMap::new());
+        ShardedMap { shards: vec![empty; SHARDS], entries: 0 }
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for ShardedMap<K, V> {
+    fn eq(&self, other: &ShardedMap<K, V>) -> bool {
+        self.shards == other.shards
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> ShardedMap<K, V> {
+    /// Puts an entry; gives back what it replaced.
+    pub fn insert<Q: ShardKey + ?Sized>(&mut self, key: K, value: V) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let shard = shard_of(key.borrow());
+        let replaced = Arc::make_mut(&mut self.shards[shard]).insert(key, value);
+        self.entries += usize::from(replaced.is_none());
+        replaced
+    }
+
+    /// Takes an entry out.
+    pub fn remove<Q: ShardKey + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        let shard = &mut self.shards[shard_of(key)];
+        if !shard.contains_key(key) {
+            return None;
+        }
+        let removed = Arc::make_mut(shard).remove(key);
+        self.entries -= usize::from(removed.is_some());
+        removed
+    }
+
+    /// An entry to be changed.
+    pub fn get_mut<Q: ShardKey + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        let shard = &mut self.shards[shard_of(key)];
+        if !shard.contains_key(key) {
+            return None;
+        }
+        Arc::make_mut(shard).get_mut(key)
+    }
+
+    /// An entry.
+    pub fn get<Q: ShardKey + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.shards[shard_of(key)].get(key)
+    }
+
+    /// All entries.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.shards.iter().flat_map(|shard| shard.iter())
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> usize {
+        self.entries
+    }
+}
+
+fn shard_of<Q: ShardKey + ?Sized>(key: &Q) -> usize {
+    (key.shard_hash() % SHARDS as u64) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clone_keeps_its_entries_when_the_original_changes() {
+        let mut map: ShardedMap<String, u32> = ShardedMap::default();
+        for number in 0..1000 {
+            assert_eq!(map.insert::<str>(format!("topic-{number}"), number), None);
+        }
+        let before = map.clone();
+        assert_eq!(map.insert::<str>("topic-7".to_string(), 70), Some(7));
+        assert_eq!(map.remove("topic-8"), Some(8));
+        assert_eq!(map.remove("topic-8"), None);
+        *map.get_mut("topic-9").expect("present") = 90;
+        assert_eq!((before.len(), map.len()), (1000, 999));
+        assert_eq!((before.get("topic-7"), map.get("topic-7")), (Some(&7), Some(&70)));
+        assert_eq!((before.get("topic-8"), map.get("topic-8")), (Some(&8), None));
+        assert_eq!((before.get("topic-9"), map.get("topic-9")), (Some(&9), Some(&90)));
+        assert_eq!(map.iter().count(), 999);
+    }
+
+    #[test]
+    fn names_spread_over_the_shards() {
+        let mut counts = [0; SHARDS];
+        for number in 0..6400 {
+            counts[shard_of::<str>(&format!("topic-{number}"))] += 1;
+        }
+        assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
+    }
+}

@@ -1,0 +1,377 @@
+//! The topic configs that Kafka knows, and ours: type, default, bounds, and whether they are in force here.
+//!
+//! A config that is not in force yet (retention, compaction, ...) is validated, stored and described; the broker warns about it
+//! once. An override beats the broker-wide value, which beats Kafka's default.
+
+use crate::base::offset::Durability;
+use crate::metadata::topics::Topic;
+use std::collections::BTreeMap;
+
+/// Values a config may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A 32-bit integer within bounds.
+    Int {
+        /// Smallest legal value.
+        min: i32,
+        /// Largest legal value.
+        max: i32,
+    },
+    /// A 64-bit integer within bounds.
+    Long {
+        /// Smallest legal value.
+        min: i64,
+        /// Largest legal value.
+        max: i64,
+    },
+    /// A number within bounds.
+    Double {
+        /// Smallest legal value.
+        min: f64,
+        /// Largest legal value.
+        max: f64,
+    },
+    /// `true` or `false`, in any case.
+    Boolean,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A comma-separated list of these words.
+    ListOf(&'static [&'static str]),
+    /// `*`, or a comma-separated list of `partition:broker`.
+    ThrottledReplicas,
+}
+
+/// One line of the table.
+#[derive(Clone, Copy, Debug)]
+pub struct TopicConfig {
+    /// Kafka's key of a topic.
+    pub key: &'static str,
+    /// The broker config that holds the broker-wide value; empty if there is none.
+    pub broker_key: &'static str,
+    /// Kafka's default.
+    pub default: &'static str,
+    /// What is legal.
+    pub kind: Kind,
+    /// True if a value other than the default changes what this broker does.
+    pub in_force: bool,
+}
+
+const fn config(key: &'static str, broker_key: &'static str, default: &'static str, kind: Kind) -> TopicConfig {
+    TopicConfig { key, broker_key, default, kind, in_force: false }
+}
+
+const fn in_force(key: &'static str, broker_key: &'static str, default: &'static str, kind: Kind) -> TopicConfig {
+    TopicConfig { key, broker_key, default, kind, in_force: true }
+}
+
+const LONG_MAX: &str = "9223372036854775807";
+const ANY: Kind = Kind::Long { min: i64::MIN, max: i64::MAX };
+const NATURAL: Kind = Kind::Long { min: 0, max: i64::MAX };
+const POSITIVE: Kind = Kind::Long { min: 1, max: i64::MAX };
+const CODECS: Kind = Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
+
+/// All topic configs, ascending by key.
+pub const TOPIC_CONFIGS: &[TopicConfig] = &[
+    config("cleanup.policy", "log.cleanup.policy", "delete", Kind::ListOf(&["compact", "delete"])),
+    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }),
+    config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int { min: 1, max: 17 }),
+    config("compression.type", "compression.type", "producer", CODECS),
+    config("compression.zstd.level", "compression.zstd.level", "3", Kind::Int { min: -131_072, max: 22 }),
+    config("delete.retention.ms", "log.cleaner.delete.retention.ms", "86400000", NATURAL),
+    in_force("durability", "durability", "disk", Kind::OneOf(&["disk", "device", "memory"])),
+    config("file.delete.delay.ms", "log.segment.delete.delay.ms", "60000", NATURAL),
+    config("flush.messages", "log.flush.interval.messages", LONG_MAX, POSITIVE),
+    config("flush.ms", "log.flush.interval.ms", LONG_MAX, NATURAL),
+    config("follower.replication.throttled.replicas", "", "", Kind::ThrottledReplicas),
+    config("index.interval.bytes", "log.index.interval.bytes", "4096", Kind::Int { min: 0, max: i32::MAX }),
+    config("leader.replication.throttled.replicas", "", "", Kind::ThrottledReplicas),
+    config("local.retention.bytes", "log.local.retention.bytes", "-2", Kind::Long { min: -2, max: i64::MAX }),
+    config("local.retention.ms", "log.local.retention.ms", "-2", Kind::Long { min: -2, max: i64::MAX }),
+    config("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", LONG_MAX, POSITIVE),
+    in_force("max.message.bytes", "message.max.bytes", "1048588", Kind::Int { min: 0, max: i32::MAX }),
+    config("message.downconversion.enable", "log.message.downconversion.enable", "true", Kind::Boolean),
+    config("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL),
+    config("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL),
+    in_force(
+        "message.timestamp.type",
+        "log.message.timestamp.type",
+        "CreateTime",
+        Kind::OneOf(&["CreateTime", "LogAppendTime"]),
+    ),
+    config("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", "0.5", Kind::Double { min: 0.0, max: 1.0 }),
+    config("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", "0", NATURAL),
+    in_force("min.insync.replicas", "min.insync.replicas", "1", Kind::Int { min: 1, max: i32::MAX }),
+    config("preallocate", "log.preallocate", "false", Kind::Boolean),
+    config("remote.log.copy.disable", "", "false", Kind::Boolean),
+    config("remote.log.delete.on.disable", "", "false", Kind::Boolean),
+    config("remote.storage.enable", "", "false", Kind::Boolean),
+    config("retention.bytes", "log.retention.bytes", "-1", ANY),
+    config("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }),
+    in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: 14, max: i32::MAX }),
+    config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int { min: 4, max: i32::MAX }),
+    config("segment.jitter.ms", "log.roll.jitter.ms", "0", NATURAL),
+    in_force("segment.ms", "log.roll.ms", "604800000", POSITIVE),
+    config("unclean.leader.election.enable", "unclean.leader.election.enable", "false", Kind::Boolean),
+];
+
+/// Broker-wide values of topic configs by topic config key, where they differ from Kafka's defaults.
+pub type TopicDefaults = BTreeMap<String, String>;
+
+/// The line of a key.
+pub fn topic_config(key: &str) -> Option<&'static TopicConfig> {
+    TOPIC_CONFIGS.binary_search_by(|line| line.key.cmp(key)).ok().map(|index| &TOPIC_CONFIGS[index])
+}
+
+/// Why an override is not legal: names key, value and what would be.
+pub fn validate_topic_config(key: &str, value: Option<&str>) -> Result<&'static TopicConfig, String> {
+    let Some(line) = topic_config(key) else {
+        let known = TOPIC_CONFIGS.iter().map(|line| (strsim::damerau_levenshtein(key, line.key), line.key));
+        let nearest = known.min().filter(|(distance, _)| *distance <= 5);
+        let hint = nearest.map_or(String::new(), |(_, nearest)| format!(" (nearest: {nearest})"));
+        return Err(format!("Unknown topic config name: {}{hint}", key.chars().take(60).collect::<String>()));
+    };
+    let Some(value) = value else {
+        return Err(format!("Null value not supported for topic configs: {key}"));
+    };
+    match line.kind.fault(value) {
+        None => Ok(line),
+        Some(why) => {
+            let shown: String = value.chars().take(60).collect();
+            Err(format!("Invalid value {shown} for configuration {key}: {why}"))
+        }
+    }
+}
+
+/// Faults between overrides, each of which is legal by itself.
+pub fn validate_topic_configs_together(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Result<(), String> {
+    let number = |key| effective(key, overrides, defaults).trim().parse::<i64>().unwrap_or(0);
+    let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
+    if min > max {
+        return Err(format!("conflict: min.compaction.lag.ms ({min}) is above max.compaction.lag.ms ({max})"));
+    }
+    Ok(())
+}
+
+/// A config's value in force: the override, else the broker-wide value, else Kafka's default. The key must be in the table.
+pub fn effective<'a>(key: &str, overrides: &'a BTreeMap<String, String>, defaults: &'a TopicDefaults) -> &'a str {
+    let line = topic_config(key).expect("a key of the table");
+    overrides.get(key).or_else(|| defaults.get(key)).map_or(line.default, String::as_str)
+}
+
+impl Kind {
+    fn fault(self, value: &str) -> Option<String> {
+        let trimmed = value.trim();
+        match self {
+            Kind::Int { min, max } => number_fault(trimmed, min, max),
+            Kind::Long { min, max } => number_fault(trimmed, min, max),
+            Kind::Double { min, max } => number_fault(trimmed, min, max),
+            Kind::Boolean => {
+                let legal = trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false");
+                (!legal).then(|| "Expected value to be either true or false".to_string())
+            }
+            Kind::OneOf(words) => {
+                (!words.contains(&value)).then(|| format!("String must be one of: {}", words.join(", ")))
+            }
+            Kind::ListOf(words) => {
+                let legal = trimmed.is_empty() || trimmed.split(',').all(|word| words.contains(&word.trim()));
+                (!legal).then(|| format!("String must be one of: {}", words.join(", ")))
+            }
+            Kind::ThrottledReplicas => {
+                let pair = |text: &str| {
+                    text.trim().split_once(':').is_some_and(|(partition, broker)| {
+                        partition.trim().parse::<u32>().is_ok() && broker.trim().parse::<u32>().is_ok()
+                    })
+                };
+                let legal = trimmed.is_empty() || trimmed == "*" || trimmed.split(',').all(pair);
+                (!legal).then(|| "must be the literal '*' or a list of partition:broker".to_string())
+            }
+        }
+    }
+}
+
+fn number_fault<T: std::str::FromStr + PartialOrd + std::fmt::Display>(value: &str, min: T, max: T) -> Option<String> {
+    match value.parse::<T>() {
+        Err(_) => Some(format!("Not a number between {min} and {max}")),
+        Ok(number) if number < min => Some(format!("Value must be at least {min}")),
+        Ok(number) if number > max => Some(format!("Value must be no more than {max}")),
+        Ok(number) => (!(number >= min && number <= max)).then(|| format!("Not a number between {min} and {max}")),
+    }
+}
+
+/// Which time a topic's batches carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampType {
+    /// The producer's.
+    CreateTime,
+    /// The broker's, of the append.
+    LogAppendTime,
+}
+
+/// The configs in force of one topic, as values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// When an append is acknowledged.
+    pub durability: Durability,
+    /// Largest batch accepted.
+    pub max_message_bytes: usize,
+    /// Size at which a segment is rolled.
+    pub segment_bytes: u64,
+    /// Age at which a segment is rolled.
+    pub segment_ms: u64,
+    /// Whose time counts.
+    pub timestamp_type: TimestampType,
+    /// Compared as the smaller of this and the replication factor.
+    pub min_insync_replicas: i32,
+    /// `cleanup.policy` names `compact`: null keys are refused.
+    pub compacted: bool,
+}
+
+impl TopicSettings {
+    /// Of a topic with its overrides. Values were validated on the way in.
+    pub fn new(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> TopicSettings {
+        let text = |key| effective(key, overrides, defaults).trim();
+        let number = |key| text(key).parse::<i64>().expect("a validated number");
+        TopicSettings {
+            durability: Durability::parse(text("durability")).expect("a validated durability"),
+            max_message_bytes: number("max.message.bytes") as usize,
+            segment_bytes: number("segment.bytes") as u64,
+            segment_ms: number("segment.ms") as u64,
+            timestamp_type: match text("message.timestamp.type") {
+                "LogAppendTime" => TimestampType::LogAppendTime,
+                _ => TimestampType::CreateTime,
+            },
+            min_insync_replicas: number("min.insync.replicas") as i32,
+            compacted: text("cleanup.policy").split(',').any(|word| word.trim() == "compact"),
+        }
+    }
+
+    /// Of a topic of the image.
+    pub fn of(topic: &Topic, defaults: &TopicDefaults) -> TopicSettings {
+        TopicSettings::new(&topic.configs, defaults)
+    }
+}
+
+/// Where a config's value comes from; the numbers are Kafka's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ConfigSource {
+    /// An override of the topic.
+    Topic = 1,
+    /// Broker-wide, from file, flag or environment.
+    StaticBroker = 4,
+    /// Kafka's default.
+    Default = 5,
+}
+
+/// One config of a topic as clients see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigEntry {
+    /// Key.
+    pub key: &'static str,
+    /// Value in force.
+    pub value: String,
+    /// Where the value comes from.
+    pub source: ConfigSource,
+}
+
+/// All configs of a topic with these overrides, ascending by key.
+pub fn describe_topic_configs(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Vec<ConfigEntry> {
+    let entry = |line: &TopicConfig| ConfigEntry {
+        key: line.key,
+        value: effective(line.key, overrides, defaults).to_string(),
+        source: match (overrides.contains_key(line.key), defaults.contains_key(line.key)) {
+            (true, _) => ConfigSource::Topic,
+            (false, true) => ConfigSource::StaticBroker,
+            (false, false) => ConfigSource::Default,
+        },
+    };
+    TOPIC_CONFIGS.iter().map(entry).collect()
+}
+
+/// Overrides that are stored, but not in force in this release and not at their default: worth a warning, once.
+pub fn overrides_not_in_force(overrides: &BTreeMap<String, String>) -> Vec<&'static str> {
+    let idle = |(key, value): (&String, &String)| {
+        topic_config(key).filter(|line| !line.in_force && line.default != value).map(|line| line.key)
+    };
+    overrides.iter().filter_map(idle).collect()
+}
+
+const _: () = {
+    let mut index = 1;
+    while index < TOPIC_CONFIGS.len() {
+        assert!(ascending(TOPIC_CONFIGS[index - 1].key.as_bytes(), TOPIC_CONFIGS[index].key.as_bytes()));
+        index += 1;
+    }
+};
+
+const fn ascending(lower: &[u8], upper: &[u8]) -> bool {
+    let mut index = 0;
+    while index < lower.len() && index < upper.len() {
+        if lower[index] != upper[index] {
+            return lower[index] < upper[index];
+        }
+        index += 1;
+    }
+    lower.len() < upper.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn overrides(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn every_default_is_legal_and_of_the_expected_type() {
+        for line in TOPIC_CONFIGS {
+            assert!(validate_topic_config(line.key, Some(line.default)).is_ok(), "{}", line.key);
+        }
+        let settings = TopicSettings::new(&BTreeMap::new(), &BTreeMap::new());
+        assert_eq!(settings.durability, Durability::Disk);
+        assert_eq!(settings.max_message_bytes, 1_048_588);
+        assert_eq!((settings.segment_bytes, settings.segment_ms), (1 << 30, 604_800_000));
+        assert_eq!((settings.min_insync_replicas, settings.compacted), (1, false));
+        assert_eq!(settings.timestamp_type, TimestampType::CreateTime);
+    }
+
+    #[test]
+    fn faults_name_key_value_and_bounds() {
+        let fault = |key, value| validate_topic_config(key, Some(value)).expect_err(value);
+        assert_eq!(
+            fault("segment.bytes", "13"),
+            "Invalid value 13 for configuration segment.bytes: Value must be at least 14"
+        );
+        assert_eq!(
+            fault("min.cleanable.dirty.ratio", "1.5"),
+            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"
+        );
+        assert!(fault("min.cleanable.dirty.ratio", "NaN").contains("Not a number"));
+        assert!(fault("segment.bytes", "2147483648").contains("Not a number between 14 and 2147483647"));
+        assert!(fault("max.compaction.lag.ms", "0").contains("at least 1"));
+        assert!(fault("cleanup.policy", "compact,shred").contains("one of: compact, delete"));
+        assert!(fault("durability", "paper").contains("one of: disk, device, memory"));
+        assert!(fault("preallocate", "yes").contains("true or false"));
+        assert!(fault("leader.replication.throttled.replicas", "1-2").contains("partition:broker"));
+        assert_eq!(fault("segment.byte", "1"), "Unknown topic config name: segment.byte (nearest: segment.bytes)");
+        assert_eq!(fault("no.such.thing.at.all", "1"), "Unknown topic config name: no.such.thing.at.all");
+        assert!(validate_topic_config("segment.ms", None).expect_err("null").contains("Null value"));
+        let pair = overrides(&[("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "4")]);
+        assert!(validate_topic_configs_together(&pair, &BTreeMap::new()).is_err());
+    }
+
+    #[test]
+    fn an_override_beats_the_broker_and_the_broker_beats_kafka() {
+        let defaults = overrides(&[("segment.bytes", "1000000"), ("segment.ms", "1000")]);
+        let topic = overrides(&[("segment.bytes", "2000000"), ("cleanup.policy", "delete, compact")]);
+        let settings = TopicSettings::new(&topic, &defaults);
+        assert_eq!((settings.segment_bytes, settings.segment_ms, settings.compacted), (2_000_000, 1000, true));
+        let entries = describe_topic_configs(&topic, &defaults);
+        let source = |key| entries.iter().find(|entry| entry.key == key).map(|entry| entry.source);
+        assert_eq!(source("segment.bytes"), Some(ConfigSource::Topic));
+        assert_eq!(source("segment.ms"), Some(ConfigSource::StaticBroker));
+        assert_eq!(source("retention.ms"), Some(ConfigSource::Default));
+        assert_eq!(overrides_not_in_force(&topic), ["cleanup.policy"]);
+    }
+}
