@@ -72,9 +72,10 @@ impl Image {
         let mut records = Vec::with_capacity(16 + self.topics.len() + self.topics.partition_count());
         records.extend(self.format.clone().map(Record::Format));
         let features = self.features.iter();
-        records.extend(features.map(|(name, level)| {
-            Record::FeatureLevel(FeatureLevelRecord { name: name.clone(), level: *level })
-        }));
+        records.extend(
+            features
+                .map(|(name, level)| Record::FeatureLevel(FeatureLevelRecord { name: name.clone(), level: *level })),
+        );
         records.extend(self.boot.clone().map(Record::Boot));
         records.extend(self.clean_shutdown.clone().map(Record::CleanShutdown));
         records.extend(self.machines.values().cloned().map(Record::RegisterMachine));

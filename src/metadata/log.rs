@@ -9,21 +9,31 @@ use crate::metadata::record::Record;
 use std::sync::Arc;
 
 /// What the log has to know to be opened.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct OpenParameters {
     /// `node.id`: must be the machine that the directory was formatted for.
     pub machine: MachineId,
+    /// `cluster.id`: for formatting (`None`: made up); later another one is refused.
+    pub cluster_id: Option<String>,
     /// Entropy: salt of the file, cluster id and directory id when formatting.
     pub seed: u64,
 }
 
-/// Why a start is refused: file, offset, what is at stake, remedy.
+/// Why a start is refused. The texts name file, offset, what is at stake and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// The data directory is damaged, foreign, or another machine's.
-    Refused(String),
+    /// What lies on the disk is damaged or contradicts itself.
+    Corrupt(String),
+    /// The directory does not fit: foreign content, another machine's or another cluster's data, written by a later release.
+    Unfit(String),
     /// The disk failed.
     Storage(StorageError),
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Refusal {
+        Refusal::Storage(error)
+    }
 }
 
 /// Records became durable: replaces the image everywhere.

@@ -165,9 +165,11 @@ fn decode_fields(kind: u64, reader: &mut Reader<'_, '_>) -> Result<Record, Decod
         kind::FEATURE_LEVEL => {
             Record::FeatureLevel(FeatureLevelRecord { name: reader.text()?, level: reader.signed_as()? })
         }
-        kind::BOOT => {
-            Record::Boot(BootRecord { machine: reader.machine()?, boot: reader.number_as()?, wall_ms: reader.signed()? })
-        }
+        kind::BOOT => Record::Boot(BootRecord {
+            machine: reader.machine()?,
+            boot: reader.number_as()?,
+            wall_ms: reader.signed()?,
+        }),
         kind::CLEAN_SHUTDOWN => {
             Record::CleanShutdown(CleanShutdownRecord { machine: reader.machine()?, boot: reader.number_as()? })
         }
@@ -176,9 +178,7 @@ fn decode_fields(kind: u64, reader: &mut Reader<'_, '_>) -> Result<Record, Decod
             incarnation_id: reader.id()?,
             broker_epoch: reader.signed()?,
         }),
-        kind::GENERATION_BEGUN => {
-            Record::GenerationBegun(GenerationBegunRecord { generation: reader.number_as()? })
-        }
+        kind::GENERATION_BEGUN => Record::GenerationBegun(GenerationBegunRecord { generation: reader.number_as()? }),
         kind::LAYOUT => Record::Layout(LayoutRecord { generation: reader.number_as()?, cores: reader.number_as()? }),
         kind::TOPIC => Record::Topic(TopicRecord { name: reader.text()?, id: TopicId(reader.id()?) }),
         kind::PARTITION => Record::Partition(decode_partition_fields(reader)?),

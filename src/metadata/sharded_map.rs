@@ -22,7 +22,9 @@ impl ShardKey for str {
 
 impl ShardKey for [u8] {
     fn shard_hash(&self) -> u64 {
-        let fnv = self.iter().fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3));
+        let fnv = self
+            .iter()
+            .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3));
         fnv ^ (fnv >> 32)
     }
 }

@@ -3,6 +3,7 @@
 //! A config that is not in force yet (retention, compaction, ...) is validated, stored and described; the broker warns about it
 //! once. An override beats the broker-wide value, which beats Kafka's default.
 
+use crate::base::config::TopicDefaults;
 use crate::base::offset::Durability;
 use crate::metadata::topics::Topic;
 use std::collections::BTreeMap;
@@ -114,8 +115,27 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("unclean.leader.election.enable", "unclean.leader.election.enable", "false", Kind::Boolean),
 ];
 
-/// Broker-wide values of topic configs by topic config key, where they differ from Kafka's defaults.
-pub type TopicDefaults = BTreeMap<String, String>;
+/// Broker-wide values of topic configs, by topic config key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerWide(BTreeMap<&'static str, String>);
+
+impl BrokerWide {
+    /// From the broker's configuration. A value that is Kafka's default is left to the table.
+    pub fn new(defaults: &TopicDefaults) -> BrokerWide {
+        let time = if defaults.log_append_time { "LogAppendTime" } else { "CreateTime" };
+        let values = [
+            ("durability", defaults.durability.name().to_string()),
+            ("max.message.bytes", defaults.message_bytes_max.to_string()),
+            ("message.timestamp.type", time.to_string()),
+            ("min.insync.replicas", defaults.min_insync_replicas.to_string()),
+            ("segment.bytes", defaults.segment_bytes.to_string()),
+            ("segment.ms", defaults.segment_ms.to_string()),
+        ];
+        let differs =
+            |(key, value): &(&'static str, String)| topic_config(key).is_some_and(|line| line.default != value);
+        BrokerWide(values.into_iter().filter(differs).collect())
+    }
+}
 
 /// The line of a key.
 pub fn topic_config(key: &str) -> Option<&'static TopicConfig> {
@@ -143,8 +163,11 @@ pub fn validate_topic_config(key: &str, value: Option<&str>) -> Result<&'static 
 }
 
 /// Faults between overrides, each of which is legal by itself.
-pub fn validate_topic_configs_together(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Result<(), String> {
-    let number = |key| effective(key, overrides, defaults).trim().parse::<i64>().unwrap_or(0);
+pub fn validate_topic_configs_together(
+    overrides: &BTreeMap<String, String>,
+    broker: &BrokerWide,
+) -> Result<(), String> {
+    let number = |key| effective(key, overrides, broker).trim().parse::<i64>().unwrap_or(0);
     let (min, max) = (number("min.compaction.lag.ms"), number("max.compaction.lag.ms"));
     if min > max {
         return Err(format!("conflict: min.compaction.lag.ms ({min}) is above max.compaction.lag.ms ({max})"));
@@ -153,9 +176,9 @@ pub fn validate_topic_configs_together(overrides: &BTreeMap<String, String>, def
 }
 
 /// A config's value in force: the override, else the broker-wide value, else Kafka's default. The key must be in the table.
-pub fn effective<'a>(key: &str, overrides: &'a BTreeMap<String, String>, defaults: &'a TopicDefaults) -> &'a str {
+pub fn effective<'a>(key: &str, overrides: &'a BTreeMap<String, String>, broker: &'a BrokerWide) -> &'a str {
     let line = topic_config(key).expect("a key of the table");
-    overrides.get(key).or_else(|| defaults.get(key)).map_or(line.default, String::as_str)
+    overrides.get(key).or_else(|| broker.0.get(key)).map_or(line.default, String::as_str)
 }
 
 impl Kind {
@@ -228,8 +251,8 @@ pub struct TopicSettings {
 
 impl TopicSettings {
     /// Of a topic with its overrides. Values were validated on the way in.
-    pub fn new(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> TopicSettings {
-        let text = |key| effective(key, overrides, defaults).trim();
+    pub fn new(overrides: &BTreeMap<String, String>, broker: &BrokerWide) -> TopicSettings {
+        let text = |key| effective(key, overrides, broker).trim();
         let number = |key| text(key).parse::<i64>().expect("a validated number");
         TopicSettings {
             durability: Durability::parse(text("durability")).expect("a validated durability"),
@@ -246,8 +269,8 @@ impl TopicSettings {
     }
 
     /// Of a topic of the image.
-    pub fn of(topic: &Topic, defaults: &TopicDefaults) -> TopicSettings {
-        TopicSettings::new(&topic.configs, defaults)
+    pub fn of(topic: &Topic, broker: &BrokerWide) -> TopicSettings {
+        TopicSettings::new(&topic.configs, broker)
     }
 }
 
@@ -275,11 +298,11 @@ pub struct ConfigEntry {
 }
 
 /// All configs of a topic with these overrides, ascending by key.
-pub fn describe_topic_configs(overrides: &BTreeMap<String, String>, defaults: &TopicDefaults) -> Vec<ConfigEntry> {
+pub fn describe_topic_configs(overrides: &BTreeMap<String, String>, broker: &BrokerWide) -> Vec<ConfigEntry> {
     let entry = |line: &TopicConfig| ConfigEntry {
         key: line.key,
-        value: effective(line.key, overrides, defaults).to_string(),
-        source: match (overrides.contains_key(line.key), defaults.contains_key(line.key)) {
+        value: effective(line.key, overrides, broker).to_string(),
+        source: match (overrides.contains_key(line.key), broker.0.contains_key(line.key)) {
             (true, _) => ConfigSource::Topic,
             (false, true) => ConfigSource::StaticBroker,
             (false, false) => ConfigSource::Default,
@@ -328,7 +351,7 @@ mod tests {
         for line in TOPIC_CONFIGS {
             assert!(validate_topic_config(line.key, Some(line.default)).is_ok(), "{}", line.key);
         }
-        let settings = TopicSettings::new(&BTreeMap::new(), &BTreeMap::new());
+        let settings = TopicSettings::new(&BTreeMap::new(), &BrokerWide::default());
         assert_eq!(settings.durability, Durability::Disk);
         assert_eq!(settings.max_message_bytes, 1_048_588);
         assert_eq!((settings.segment_bytes, settings.segment_ms), (1 << 30, 604_800_000));
@@ -358,12 +381,12 @@ mod tests {
         assert_eq!(fault("no.such.thing.at.all", "1"), "Unknown topic config name: no.such.thing.at.all");
         assert!(validate_topic_config("segment.ms", None).expect_err("null").contains("Null value"));
         let pair = overrides(&[("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "4")]);
-        assert!(validate_topic_configs_together(&pair, &BTreeMap::new()).is_err());
+        assert!(validate_topic_configs_together(&pair, &BrokerWide::default()).is_err());
     }
 
     #[test]
     fn an_override_beats_the_broker_and_the_broker_beats_kafka() {
-        let defaults = overrides(&[("segment.bytes", "1000000"), ("segment.ms", "1000")]);
+        let defaults = BrokerWide([("segment.bytes", "1000000".into()), ("segment.ms", "1000".into())].into());
         let topic = overrides(&[("segment.bytes", "2000000"), ("cleanup.policy", "delete, compact")]);
         let settings = TopicSettings::new(&topic, &defaults);
         assert_eq!((settings.segment_bytes, settings.segment_ms, settings.compacted), (2_000_000, 1000, true));

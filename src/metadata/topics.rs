@@ -216,9 +216,9 @@ impl Topics {
         for topic in self.iter() {
             records.push(Record::Topic(TopicRecord { name: topic.name.clone(), id: topic.id }));
             let partitions = topic.partitions.iter().zip(0..);
-            records.extend(partitions.map(|(partition, index)| {
-                Record::Partition(partition.to_record(topic.id, index, boot))
-            }));
+            records.extend(
+                partitions.map(|(partition, index)| Record::Partition(partition.to_record(topic.id, index, boot))),
+            );
             records.extend(topic.configs.iter().map(|(key, value)| {
                 Record::Config(ConfigRecord {
                     resource_type: ResourceType::Topic,

@@ -164,11 +164,8 @@ impl<'a> Creation<'a> {
     fn create(&mut self, topic: &NewTopic, validate_only: bool) -> Result<CreatedTopic, Refused> {
         self.check_name(&topic.name)?;
         let configs = self.check_configs(topic)?;
-        let (placements, replication_factor) = if topic.assignments.is_empty() {
-            self.check_counts(topic)?
-        } else {
-            (self.check_assignments(topic)?, 1)
-        };
+        let (placements, replication_factor) =
+            if topic.assignments.is_empty() { self.check_counts(topic)? } else { (self.check_assignments(topic)?, 1) };
         self.check_bounds(topic, placements.len())?;
         let id = if validate_only { TopicId::ZERO } else { self.new_topic_id() };
         let partitions = placements.len() as i32;
@@ -177,8 +174,8 @@ impl<'a> Creation<'a> {
             self.collisions.insert(key, topic.name.clone());
         }
         self.push_records(topic, id, &placements);
-        let defaults = &self.settings.topic_defaults;
-        Ok(CreatedTopic { id, partitions, replication_factor, configs: describe_topic_configs(&configs, defaults) })
+        let broker_wide = &self.settings.broker_wide;
+        Ok(CreatedTopic { id, partitions, replication_factor, configs: describe_topic_configs(&configs, broker_wide) })
     }
 
     fn check_name(&self, name: &str) -> Result<(), Refused> {
@@ -202,7 +199,7 @@ impl<'a> Creation<'a> {
             validate_topic_config(key, value.as_deref()).map_err(invalid)?;
             configs.insert(key.clone(), value.clone().expect("validated"));
         }
-        validate_topic_configs_together(&configs, &self.settings.topic_defaults).map_err(invalid)?;
+        validate_topic_configs_together(&configs, &self.settings.broker_wide).map_err(invalid)?;
         Ok(configs)
     }
 

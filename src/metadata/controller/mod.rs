@@ -9,8 +9,10 @@ pub mod delete_topics;
 pub mod producer_ids;
 pub mod topic_name;
 
+use crate::base::config::TopicDefaults;
 use crate::base::error_code::ErrorCode;
 use crate::metadata::record::Record;
+use crate::metadata::topic_config::BrokerWide;
 
 /// What the controller made of a request: records to append (none if nothing changes) and the answer to release later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +46,17 @@ pub struct ControllerSettings {
     pub num_partitions: i32,
     /// `default.replication.factor`; -1 means the smaller of 3 and the number of machines.
     pub default_replication_factor: i16,
-    /// Broker-wide values of topic configs (`topic_config` says under which key), where they differ from Kafka's defaults:
-    /// topic config key to value.
-    pub topic_defaults: std::collections::BTreeMap<String, String>,
+    /// Broker-wide values of topic configs.
+    pub broker_wide: BrokerWide,
+}
+
+impl ControllerSettings {
+    /// From the broker's configuration.
+    pub fn new(defaults: &TopicDefaults) -> ControllerSettings {
+        ControllerSettings {
+            num_partitions: defaults.partitions,
+            default_replication_factor: defaults.replication_factor,
+            broker_wide: BrokerWide::new(defaults),
+        }
+    }
 }
