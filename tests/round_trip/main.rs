@@ -1,0 +1,12 @@
+//! Every version of every listed API, there and back: requests encoded by the client side of the generated crate are decoded by
+//! `corelane::wire`, responses the other way round. Then hostile frames: cut, with huge counts, mutated.
+
+mod client;
+mod counting;
+mod fetch;
+mod hostile;
+mod messages;
+mod produce;
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;

@@ -1,0 +1,333 @@
+//! The APIs that go through the generated crate on both sides: what is tested is the check before it and the fitting of answers.
+
+use crate::client::{CORRELATION_ID, body, request, response, text, versions};
+use corelane::wire::api::{APIS, ApiKey};
+use corelane::wire::messages::{self, *};
+use kafka_protocol::messages::api_versions_response::SupportedFeatureKey;
+use kafka_protocol::protocol::Encodable;
+use std::fmt::Debug;
+
+#[track_caller]
+fn arrives<R: Request + Encodable + PartialEq + Debug>(version: i16, sent: &R) {
+    let body = body(R::KEY, version, request(R::KEY, version, sent));
+    assert_eq!(corelane::wire::schema::check(R::KEY, version, &body), Ok(body.len()), "{:?} {version}", R::KEY);
+    assert_eq!(messages::decode::<R>(body, version).as_ref(), Ok(sent), "{:?} {version}", R::KEY);
+}
+
+fn name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+pub fn api_versions_request(version: i16) -> ApiVersionsRequest {
+    match version {
+        0..=2 => ApiVersionsRequest::default(),
+        _ => ApiVersionsRequest::default().with_client_software_name(text("kcat")).with_client_software_version(text("1.7")),
+    }
+}
+
+pub fn metadata_request(version: i16) -> MetadataRequest {
+    let topic = |topic: &str| MetadataRequestTopic::default().with_name(Some(name(topic)));
+    let mut sent = MetadataRequest::default().with_topics(Some(vec![topic("orders"), topic(""), topic("a/b")]));
+    if version >= 4 {
+        sent.allow_auto_topic_creation = false;
+    }
+    if version >= 8 {
+        sent.include_cluster_authorized_operations = version <= 10;
+        sent.include_topic_authorized_operations = true;
+    }
+    if version >= 10 {
+        let by_id = MetadataRequestTopic::default().with_topic_id(Uuid::from_bytes([7; 16])).with_name(None);
+        sent.topics.as_mut().expect("set").push(by_id);
+    }
+    sent
+}
+
+pub fn list_offsets_request(version: i16) -> ListOffsetsRequest {
+    let partition = |index: i32| {
+        let partition = ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-2);
+        if version >= 4 { partition.with_current_leader_epoch(3) } else { partition }
+    };
+    ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_isolation_level(i8::from(version >= 2)).with_topics(vec![
+        ListOffsetsTopic::default().with_name(name("orders")).with_partitions((0..4).map(partition).collect()),
+        ListOffsetsTopic::default().with_name(name("empty")),
+    ])
+}
+
+pub fn init_producer_id_request(version: i16) -> InitProducerIdRequest {
+    let sent = InitProducerIdRequest::default()
+        .with_transactional_id(Some(TransactionalId(text("payments"))))
+        .with_transaction_timeout_ms(60_000);
+    if version >= 3 { sent.with_producer_id(ProducerId(44)).with_producer_epoch(2) } else { sent }
+}
+
+pub fn create_topics_request(version: i16) -> CreateTopicsRequest {
+    let config = |key: &str, value: Option<&str>| {
+        CreatableTopicConfig::default().with_name(text(key)).with_value(value.map(text))
+    };
+    let assignment = |index: i32| {
+        CreatableReplicaAssignment::default().with_partition_index(index).with_broker_ids(vec![BrokerId(0), BrokerId(1)])
+    };
+    let automatic = if version >= 4 { -1 } else { 1 };
+    CreateTopicsRequest::default().with_timeout_ms(1000).with_validate_only(true).with_topics(vec![
+        CreatableTopic::default()
+            .with_name(name("orders"))
+            .with_num_partitions(automatic)
+            .with_replication_factor(automatic as i16)
+            .with_configs(vec![config("cleanup.policy", Some("compact")), config("retention.ms", None)]),
+        CreatableTopic::default().with_name(name("placed")).with_assignments(vec![assignment(0), assignment(1)]),
+    ])
+}
+
+pub fn delete_topics_request(version: i16) -> DeleteTopicsRequest {
+    let sent = DeleteTopicsRequest::default().with_timeout_ms(1000);
+    if version >= 6 {
+        let by_id = DeleteTopicState::default().with_topic_id(Uuid::from_bytes([7; 16])).with_name(None);
+        sent.with_topics(vec![DeleteTopicState::default().with_name(Some(name("orders"))), by_id])
+    } else {
+        sent.with_topic_names(vec![name("orders"), name("")])
+    }
+}
+
+pub fn delete_records_request(_version: i16) -> DeleteRecordsRequest {
+    let partition = |index: i32| DeleteRecordsPartition::default().with_partition_index(index).with_offset(-1);
+    DeleteRecordsRequest::default().with_timeout_ms(1000).with_topics(vec![
+        DeleteRecordsTopic::default().with_name(name("orders")).with_partitions((0..3).map(partition).collect()),
+        DeleteRecordsTopic::default().with_name(name("none")),
+    ])
+}
+
+#[test]
+fn requests_of_every_version_arrive() {
+    versions(ApiKey::ApiVersions).for_each(|version| arrives(version, &api_versions_request(version)));
+    versions(ApiKey::ListOffsets).for_each(|version| arrives(version, &list_offsets_request(version)));
+    versions(ApiKey::CreateTopics).for_each(|version| arrives(version, &create_topics_request(version)));
+    versions(ApiKey::DeleteTopics).for_each(|version| arrives(version, &delete_topics_request(version)));
+    versions(ApiKey::DeleteRecords).for_each(|version| arrives(version, &delete_records_request(version)));
+    for version in versions(ApiKey::Metadata) {
+        arrives(version, &metadata_request(version));
+        arrives(version, &MetadataRequest::default().with_topics(Some(vec![])));
+        if version >= 1 {
+            arrives(version, &MetadataRequest::default().with_topics(None));
+        }
+    }
+    for version in versions(ApiKey::InitProducerId) {
+        arrives(version, &init_producer_id_request(version));
+        arrives(version, &InitProducerIdRequest::default().with_transactional_id(None));
+    }
+}
+
+/// What a client reads of an answer.
+fn answered<R: messages::Response + Clone + kafka_protocol::protocol::Decodable + Debug>(version: i16, sent: &R) -> R {
+    response(R::KEY, version, messages::encode(sent.clone(), version, CORRELATION_ID))
+}
+
+#[test]
+fn api_versions_answers_arrive() {
+    let feature = |name: &str, min: i16| SupportedFeatureKey::default().with_name(text(name)).with_min_version(min).with_max_version(2);
+    for version in versions(ApiKey::ApiVersions) {
+        let sent = ApiVersionsResponse::default()
+            .with_api_keys(messages::listed_versions())
+            .with_throttle_time_ms(4)
+            .with_supported_features(vec![feature("from.zero", 0), feature("from.one", 1)])
+            .with_finalized_features_epoch(9);
+        let got = answered(version, &sent);
+        assert_eq!(got.api_keys, sent.api_keys);
+        assert_eq!(got.throttle_time_ms, if version >= 1 { 4 } else { 0 });
+        assert_eq!(got.finalized_features_epoch, if version >= 3 { 9 } else { -1 });
+        let features: Vec<_> = got.supported_features.iter().map(|feature| &*feature.name).collect();
+        let expected: &[&str] = match version {
+            0..=2 => &[],
+            3 => &["from.one"],
+            _ => &["from.zero", "from.one"],
+        };
+        assert_eq!(features, expected);
+    }
+}
+
+#[test]
+fn the_downgrade_answer_is_version_0_and_names_one_key() {
+    let got: ApiVersionsResponse = response(ApiKey::ApiVersions, 0, messages::unsupported_api_versions(CORRELATION_ID));
+    assert_eq!(got.error_code, 35);
+    assert_eq!(got.api_keys, [ApiVersion::default().with_api_key(18).with_min_version(0).with_max_version(4)]);
+}
+
+#[test]
+fn the_listed_versions_are_those_of_the_table() {
+    let listed = messages::listed_versions();
+    assert_eq!(listed.len(), APIS.len());
+    assert_eq!(listed[0], ApiVersion::default().with_api_key(0).with_min_version(0).with_max_version(11));
+    assert_eq!(listed[1], ApiVersion::default().with_api_key(1).with_min_version(4).with_max_version(17));
+}
+
+#[test]
+fn metadata_answers_arrive() {
+    let partition = MetadataResponsePartition::default()
+        .with_error_code(5)
+        .with_partition_index(2)
+        .with_leader_id(BrokerId(1))
+        .with_leader_epoch(3)
+        .with_replica_nodes(vec![BrokerId(1)])
+        .with_isr_nodes(vec![BrokerId(1)])
+        .with_offline_replicas(vec![BrokerId(9)]);
+    let topic = MetadataResponseTopic::default()
+        .with_name(Some(name("orders")))
+        .with_topic_id(Uuid::from_bytes([7; 16]))
+        .with_is_internal(true)
+        .with_topic_authorized_operations(6)
+        .with_partitions(vec![partition]);
+    let unknown = MetadataResponseTopic::default().with_error_code(100).with_name(None).with_topic_id(Uuid::from_bytes([8; 16]));
+    let broker = MetadataResponseBroker::default()
+        .with_node_id(BrokerId(1))
+        .with_host(text("localhost"))
+        .with_port(9093)
+        .with_rack(Some(text("r1")));
+    let sent = MetadataResponse::default()
+        .with_throttle_time_ms(4)
+        .with_brokers(vec![broker])
+        .with_cluster_id(Some(text("cluster")))
+        .with_controller_id(BrokerId(0))
+        .with_cluster_authorized_operations(5)
+        .with_topics(vec![topic, unknown]);
+    for version in versions(ApiKey::Metadata) {
+        let mut expected = sent.clone();
+        if version < 3 {
+            expected.throttle_time_ms = 0;
+        }
+        if version < 2 {
+            expected.cluster_id = None;
+        }
+        if version < 1 {
+            expected.controller_id = BrokerId(-1);
+            expected.brokers[0].rack = None;
+        }
+        if version < 8 || version > 10 {
+            expected.cluster_authorized_operations = i32::MIN;
+        }
+        if version < 12 {
+            expected.topics[1].name = Some(name(""));
+        }
+        for topic in &mut expected.topics {
+            fit_topic(topic, version);
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+fn fit_topic(topic: &mut MetadataResponseTopic, version: i16) {
+    if version < 10 {
+        topic.topic_id = Uuid::nil();
+    }
+    if version < 8 {
+        topic.topic_authorized_operations = i32::MIN;
+    }
+    if version < 1 {
+        topic.is_internal = false;
+    }
+    for partition in &mut topic.partitions {
+        if version < 7 {
+            partition.leader_epoch = -1;
+        }
+        if version < 5 {
+            partition.offline_replicas.clear();
+        }
+    }
+}
+
+#[test]
+fn list_offsets_answers_arrive() {
+    let partition = ListOffsetsPartitionResponse::default()
+        .with_partition_index(2)
+        .with_error_code(6)
+        .with_timestamp(-1)
+        .with_offset(1 << 40)
+        .with_leader_epoch(3);
+    let topic = ListOffsetsTopicResponse::default().with_name(name("orders")).with_partitions(vec![partition]);
+    let sent = ListOffsetsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic]);
+    for version in versions(ApiKey::ListOffsets) {
+        let mut expected = sent.clone();
+        if version < 4 {
+            expected.topics[0].partitions[0].leader_epoch = -1;
+        }
+        if version < 2 {
+            expected.throttle_time_ms = 0;
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn init_producer_id_answers_arrive() {
+    let sent = InitProducerIdResponse::default()
+        .with_throttle_time_ms(4)
+        .with_error_code(42)
+        .with_producer_id(ProducerId(1 << 40))
+        .with_producer_epoch(3);
+    for version in versions(ApiKey::InitProducerId) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+}
+
+#[test]
+fn create_topics_answers_arrive() {
+    let config = CreatableTopicConfigs::default()
+        .with_name(text("cleanup.policy"))
+        .with_value(Some(text("delete")))
+        .with_read_only(true)
+        .with_config_source(5)
+        .with_is_sensitive(true);
+    let topic = CreatableTopicResult::default()
+        .with_name(name("orders"))
+        .with_topic_id(Uuid::from_bytes([7; 16]))
+        .with_error_code(36)
+        .with_error_message(Some(text("exists")))
+        .with_topic_config_error_code(29)
+        .with_num_partitions(3)
+        .with_replication_factor(1)
+        .with_configs(Some(vec![config]));
+    let sent = CreateTopicsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic.with_error_message(None)]);
+    for version in versions(ApiKey::CreateTopics) {
+        let mut expected = sent.clone();
+        let topic = &mut expected.topics[0];
+        if version < 7 {
+            topic.topic_id = Uuid::nil();
+        }
+        if version < 5 {
+            (topic.num_partitions, topic.replication_factor, topic.topic_config_error_code) = (-1, -1, 0);
+            topic.configs = Some(vec![]);
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn delete_topics_answers_arrive() {
+    let topic = DeletableTopicResult::default()
+        .with_name(Some(name("orders")))
+        .with_topic_id(Uuid::from_bytes([7; 16]))
+        .with_error_code(3)
+        .with_error_message(Some(text("unknown")));
+    let sent = DeleteTopicsResponse::default().with_throttle_time_ms(4).with_responses(vec![topic.clone(), topic.with_name(None)]);
+    for version in versions(ApiKey::DeleteTopics) {
+        let mut expected = sent.clone();
+        for topic in &mut expected.responses {
+            if version < 6 {
+                topic.topic_id = Uuid::nil();
+                topic.name.get_or_insert_default();
+            }
+            if version < 5 {
+                topic.error_message = None;
+            }
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn delete_records_answers_arrive() {
+    let partition = DeleteRecordsPartitionResult::default().with_partition_index(1).with_low_watermark(1 << 40).with_error_code(1);
+    let topic = DeleteRecordsTopicResult::default().with_name(name("orders")).with_partitions(vec![partition]);
+    let sent = DeleteRecordsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic]);
+    for version in versions(ApiKey::DeleteRecords) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+}
