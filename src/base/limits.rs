@@ -47,3 +47,5 @@ pub const PRODUCER_IDS_PER_BLOCK: i64 = 1000;
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);
 const _: () = assert!(REAPPEND_TAIL_BYTES_MAX < CHUNK_BYTES_MAX as u64);
+/// State blocks from the newest back to the last full one, at most: bounds the reads that open a partition.
+pub const STATE_CHAIN_MAX: u32 = 32;
