@@ -1,4 +1,5 @@
-//! Nanoseconds per message on the hot codecs, headers included: `cargo bench --bench wire`. `-- --tiny` only proves that it runs.
+//! Nanoseconds per message on the hot codecs, headers included: `cargo bench --bench wire`. Without `--bench`,
+//! as `cargo test --benches` runs it, it only proves that it runs.
 
 use bytes::{Bytes, BytesMut};
 use corelane::base::error_code::ErrorCode;
@@ -75,7 +76,7 @@ fn fetch_round(frame: BytesMut) {
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
-    let tiny = std::env::args().any(|argument| argument == "--tiny");
+    let tiny = !std::env::args().any(|argument| argument == "--bench");
     for (partitions, bytes) in [(1, 100), (1, 16 << 10), (50, 1 << 10)] {
         for version in [7, 9, 11] {
             let sent = frame(ApiKey::Produce, version, &produce(partitions, bytes));
