@@ -2,7 +2,6 @@
 
 pub mod clock;
 pub mod config;
-pub mod decode;
 pub mod error_code;
 pub mod gather;
 pub mod ids;

@@ -7,7 +7,6 @@ mod fetch;
 mod hostile;
 mod messages;
 mod produce;
-mod record_batch;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;

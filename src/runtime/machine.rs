@@ -1,0 +1,327 @@
+//! The process: checks, start of the brokers, one executor per core, stop. Runs on the main thread.
+//!
+//! ```text
+//! probe ─> lock ─> bind ports ─> metadata ─> recover cores (a thread each) ─> executors ─> ready
+//!       ─> wait ─> signal: stop every core ─> all stopped: let them leave ─> exit 0
+//! ```
+//!
+//! P1: a panic on any thread ends the process at once: a machine is never half alive.
+//! P2: clients are refused until every core has recovered; a port in use is told before the disk is touched.
+//! P3: the lock on the data directory is held from before the first read to the end of the process.
+
+use crate::base::config::Config;
+use crate::base::ids::CoreId;
+use crate::base::limits;
+use crate::broker::broker::Broker;
+use crate::broker::settings::{Advertised, BrokerSettings};
+use crate::broker::start::{Begun, Refusal, StartSettings, begin, recover_core};
+use crate::log::core_log::{CoreLog, LogSettings};
+use crate::runtime::blocking::Blocking;
+use crate::runtime::clock;
+use crate::runtime::core_loop::{self, CoreParts, Letter, Report};
+use crate::runtime::file_storage::FileStorage;
+use crate::runtime::guard::Guard;
+use crate::runtime::listener::bind;
+use crate::runtime::mailbox::Mailbox;
+use crate::runtime::mesh::Mesh;
+use crate::runtime::probe::{self, IoMemory};
+use crate::runtime::sockets::SocketSettings;
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use socket2::Socket;
+use std::fs::File;
+use std::io::ErrorKind;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+/// How long tasks of an executor may run before others have their turn.
+const PREEMPT_AFTER: Duration = Duration::from_micros(500);
+/// A stop that takes longer is given up: recovery will do the rest.
+const STOP_MAX: Duration = Duration::from_secs(60);
+/// Exit code of a start that is refused or a run that failed.
+const FAILED: i32 = 1;
+
+const _: () = assert!(limits::JOURNAL_WRITE_BYTES_MAX * limits::JOURNAL_WRITES_IN_FLIGHT_MAX <= 4 * 1024 * 1024);
+
+/// Runs a machine until it is stopped; the exit code. `ready` is called once clients can connect, with the addresses of
+/// the listeners in core order.
+pub fn run(config: &Config, cores: u16, ready: impl FnOnce(&[String])) -> i32 {
+    abort_on_panic();
+    match start(config, cores) {
+        Ok(machine) => machine.serve(ready),
+        Err(text) => {
+            eprintln!("corelane: cannot start: {text}");
+            FAILED
+        }
+    }
+}
+
+/// P1. The default hook has printed what happened and where.
+fn abort_on_panic() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        default(panic);
+        std::process::abort();
+    }));
+}
+
+/// What was made before the first executor.
+struct Machine {
+    parts: Vec<CoreParts>,
+    mailboxes: Vec<Arc<Mailbox<Letter>>>,
+    listeners: Vec<SocketAddr>,
+    host: String,
+    io_memory: IoMemory,
+    guard: Guard,
+    reports: Receiver<Report>,
+    _lock: File,
+}
+
+fn start(config: &Config, cores: u16) -> Result<Machine, String> {
+    probe::io_uring()?;
+    let io_memory = probe::io_memory(config.io_memory_bytes, usize::from(cores))?;
+    probe::notices().iter().for_each(|notice| tracing::warn!("{notice}"));
+    let open_files = probe::open_files();
+    let data_dir = Path::new(&config.data_dir);
+    let lock = probe::data_dir(data_dir)?;
+    let bound = bind_all(config, cores)?;
+    let listeners: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
+    let storage =
+        FileStorage::open(data_dir).map_err(|error| format!("cannot open {}: {error:?}", data_dir.display()))?;
+    let brokers = start_brokers(config, cores, &storage, &listeners)?;
+    let blocking = Blocking::start(&storage, usize::from(cores));
+    let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..cores).map(|_| Arc::default()).collect();
+    let (sender, reports) = channel();
+    let guard = Guard::start(usize::from(cores));
+    let sockets = SocketSettings::new(config, cores, open_files);
+    let mut parts = Vec::new();
+    let with_sockets = brokers.into_iter().zip(bound).zip(Mesh::new(&mailboxes));
+    for ((broker, (listener, _)), mesh) in with_sockets {
+        let core = broker.core();
+        parts.push(CoreParts {
+            core,
+            broker,
+            listener,
+            sockets,
+            storage: storage.clone(),
+            blocking: blocking.clone(),
+            mailbox: mailboxes[usize::from(core.0)].clone(),
+            mesh,
+            watched: guard.watched(usize::from(core.0)),
+            reports: sender.clone(),
+        });
+    }
+    let host = config.listener.host.clone();
+    Ok(Machine { parts, mailboxes, listeners, host, io_memory, guard, reports, _lock: lock })
+}
+
+fn bind_all(config: &Config, cores: u16) -> Result<Vec<(Socket, SocketAddr)>, String> {
+    let host = &config.listener.host;
+    let resolved = (host.as_str(), 0).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
+    let resolved = resolved.ok_or_else(|| format!("listeners: {host} is no address of this machine"))?;
+    let mut bound = Vec::new();
+    for core in 0..cores {
+        let port = config.listener.port_of(CoreId(core)).expect("checked with the configuration");
+        let address = SocketAddr::new(resolved.ip(), port);
+        bound.push(bind(address).map_err(|error| port_refused(address, core, &error))?);
+    }
+    Ok(bound)
+}
+
+fn port_refused(address: SocketAddr, core: u16, error: &std::io::Error) -> String {
+    let remedy = match error.kind() {
+        ErrorKind::AddrInUse => {
+            "another process listens there (ss -ltnp shows which); stop it, or choose another port (listeners, --port).\n\
+             Core c listens on port + c, so a machine needs as many free ports in a row as it has cores"
+        }
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one (listeners, --port)"
+        }
+        ErrorKind::AddrNotAvailable => "the address does not belong to this machine (listeners, --host)",
+        _ => "check listeners",
+    };
+    format!("core {core} cannot listen on {address}: {error}\nRemedy: {remedy}")
+}
+
+fn start_brokers(
+    config: &Config,
+    cores: u16,
+    storage: &FileStorage,
+    listeners: &[SocketAddr],
+) -> Result<Vec<Broker>, String> {
+    let settings = StartSettings {
+        machine: config.machine,
+        cluster_id: config.cluster_id.clone(),
+        cores,
+        seed: uuid::Uuid::new_v4().as_u64_pair().0,
+        log: LogSettings {
+            journal_files: config.journal_files,
+            journal_file_bytes: config.journal_file_bytes,
+            journal_zeroed: config.journal_zeroed,
+            tail_cache_bytes: config.tail_cache_bytes,
+        },
+        broker: BrokerSettings { topic_defaults: config.topic_defaults, auto_create_topics: config.auto_create_topics },
+    };
+    let mut progress = |text: &str| tracing::info!("{text}");
+    let refused = |refusal: Refusal| refusal.to_string();
+    let begun = begin(&mut storage.clone(), settings, clock::read(), &mut progress).map_err(refused)?;
+    let logs = recover_all(&begun, cores, storage).map_err(refused)?;
+    Ok(begun.into_brokers(logs, advertised(config, listeners), clock::read()))
+}
+
+/// Each core on a thread of its own: recovery is bounded by one ring, not by all.
+fn recover_all(begun: &Begun, cores: u16, storage: &FileStorage) -> Result<Vec<CoreLog>, Refusal> {
+    std::thread::scope(|scope| {
+        let recover = |core| {
+            let mut storage = storage.clone();
+            scope.spawn(move || recover_core(begun, &mut storage, CoreId(core), clock::read()))
+        };
+        let threads: Vec<_> = (0..cores).map(recover).collect();
+        threads.into_iter().map(|thread| thread.join().expect("a panic would have ended the process")).collect()
+    })
+}
+
+fn advertised(config: &Config, listeners: &[SocketAddr]) -> Vec<Advertised> {
+    let endpoint = config.advertised.as_ref();
+    let host = match endpoint {
+        Some(endpoint) => Some(endpoint.host.clone()),
+        None => (!config.listener.is_wildcard()).then(|| config.listener.host.clone()),
+    };
+    let port = |(core, listener): (usize, &SocketAddr)| match endpoint
+        .and_then(|endpoint| endpoint.port_of(CoreId(core as u16)))
+    {
+        Some(port) if port != 0 => port,
+        _ => listener.port(),
+    };
+    listeners.iter().enumerate().map(|at| Advertised { host: host.clone(), port: port(at) }).collect()
+}
+
+impl Machine {
+    fn serve(mut self, ready: impl FnOnce(&[String])) -> i32 {
+        if !self.io_memory.registered {
+            tracing::warn!(
+                "the limit of locked memory leaves no room for registered buffers; disk writes cost more CPU (ulimit -l)"
+            );
+        }
+        let executors = match self.start_executors() {
+            Ok(executors) => executors,
+            Err(text) => return failed(&text),
+        };
+        for _ in 0..executors.len() {
+            match self.reports.recv() {
+                Ok(Report::Ready(_)) => {}
+                Ok(Report::Failed(core, why)) => return failed(&format!("core {}: {why}", core.0)),
+                other => return failed(&format!("a core ended before it was ready: {other:?}")),
+            }
+        }
+        let signals = on_signals(self.mailboxes.clone());
+        ready(&self.addresses());
+        let result = self.wait(&signals);
+        if let Err(text) = result {
+            return failed(&text);
+        }
+        for mailbox in &self.mailboxes {
+            mailbox.post(Letter::End);
+        }
+        for executor in executors {
+            if let Err(error) = executor.join() {
+                return failed(&error.to_string());
+            }
+        }
+        self.guard.stop();
+        0
+    }
+
+    fn addresses(&self) -> Vec<String> {
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        self.listeners.iter().map(|address| format!("{host}:{}", address.port())).collect()
+    }
+
+    fn start_executors(&mut self) -> Result<Vec<ExecutorJoinHandle<()>>, String> {
+        let cpus = allowed_cpus();
+        let parts = std::mem::take(&mut self.parts);
+        let pinned = parts.len() <= cpus.len();
+        // Machines with fewer cores than CPUs (tests) do not pile up on the first one.
+        let first = std::process::id() as usize;
+        let mut executors = Vec::new();
+        for (index, part) in parts.into_iter().enumerate() {
+            let placement =
+                if pinned { Placement::Fixed(cpus[(first + index) % cpus.len()]) } else { Placement::Unbound };
+            let executor = LocalExecutorBuilder::new(placement)
+                .name(&format!("core-{}", part.core.0))
+                .io_memory(self.io_memory.bytes)
+                .preempt_timer(PREEMPT_AFTER)
+                .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
+                .spawn(move || core_loop::run(part));
+            executors.push(executor.map_err(|error| format!("cannot start an executor: {error}"))?);
+        }
+        Ok(executors)
+    }
+
+    /// Until every core has stopped, or something failed.
+    fn wait(&self, stopping: &Receiver<()>) -> Result<(), String> {
+        let mut stopped = 0;
+        let mut since_signal = None;
+        while stopped < self.mailboxes.len() {
+            match self.reports.recv_timeout(Duration::from_millis(100)) {
+                Ok(Report::Stopped(core)) => {
+                    tracing::debug!(core = core.0, "stopped");
+                    stopped += 1;
+                }
+                Ok(Report::Failed(core, why)) => return Err(format!("core {}: {why}", core.0)),
+                Ok(Report::Ready(_)) => {}
+                Err(_) => {}
+            }
+            if since_signal.is_none() && stopping.try_recv().is_ok() {
+                since_signal = Some(clock::read().monotonic_ns);
+            }
+            let waited = since_signal.map_or(0, |since| clock::read().monotonic_ns - since);
+            if Duration::from_nanos(waited) > STOP_MAX {
+                return Err("a core does not stop; recovery will take care of the rest at the next start".to_string());
+            }
+        }
+        Ok(())
+    }
+}
+
+fn failed(text: &str) -> i32 {
+    tracing::error!("{text}");
+    eprintln!("corelane: {text}");
+    FAILED
+}
+
+/// The first signal stops every core and is told to the receiver; the second ends the process at once.
+fn on_signals(mailboxes: Vec<Arc<Mailbox<Letter>>>) -> Receiver<()> {
+    let (sender, receiver): (Sender<()>, Receiver<()>) = channel();
+    let mut signals = Signals::new([SIGTERM, SIGINT]).expect("signals can be caught");
+    let thread = std::thread::Builder::new().name("signals".to_string());
+    let wait = move || {
+        let mut waiting = signals.forever();
+        let first = waiting.next();
+        tracing::info!(signal = ?first, "stopping; a second signal ends the process at once");
+        let _ = sender.send(());
+        mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Stop));
+        waiting.next();
+        // SAFETY: ends the process without destructors, which is the point: threads of executors may hold anything now.
+        unsafe { libc::_exit(FAILED) }
+    };
+    thread.spawn(wait).expect("a thread can be started");
+    receiver
+}
+
+/// The CPUs that this process may use.
+fn allowed_cpus() -> Vec<usize> {
+    // SAFETY: all-zero bytes are a valid empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: `set` is as large as told; 0 means this thread.
+    let result = unsafe { libc::sched_getaffinity(0, size_of::<libc::cpu_set_t>(), &mut set) };
+    if result != 0 {
+        return Vec::new();
+    }
+    // SAFETY: every index is below the set's size.
+    (0..libc::CPU_SETSIZE as usize).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect()
+}

@@ -1,0 +1,257 @@
+//! What this machine must be able to do, checked before anything is touched. Each refusal is one screen with a remedy.
+
+use crate::base::storage::BLOCK_BYTES;
+use crate::runtime::aligned::AlignedBuffer;
+use std::fs::{File, OpenOptions};
+use std::io::{Error, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::Duration;
+
+/// glommio refuses less.
+const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
+/// glommio takes at least this much.
+const IO_MEMORY_BYTES_MIN: u64 = 64 * 1024;
+/// The pool is registered with each of a core's three rings.
+const RINGS_PER_CORE: u64 = 3;
+/// Locked memory that the rings of one core take themselves, with headroom for those of a process just killed.
+const RING_BYTES: u64 = 256 * 1024;
+/// A killed process can hold its lock a moment longer.
+const LOCK_RETRIES: u32 = 40;
+/// Between two tries: 2 s in all.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
+
+/// Memory for the direct I/O of a core, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoMemory {
+    /// Per core.
+    pub bytes: usize,
+    /// False if it is too much for the memlock limit and will be used unregistered.
+    pub registered: bool,
+}
+
+/// io_uring must be allowed.
+pub fn io_uring() -> Result<(), String> {
+    // SAFETY: `params` is zeroed and as large as the kernel's structure (120 bytes); the call changes nothing else.
+    let result = unsafe {
+        let mut params = [0_u8; 120];
+        libc::syscall(libc::SYS_io_uring_setup, 4_u32, params.as_mut_ptr())
+    };
+    if result >= 0 {
+        // SAFETY: a descriptor that was made just now and belongs to nobody else.
+        drop(unsafe { OwnedFd::from_raw_fd(result as i32) });
+        return Ok(());
+    }
+    Err(io_uring_refused(&Error::last_os_error()))
+}
+
+fn io_uring_refused(error: &Error) -> String {
+    let setting = std::fs::read_to_string("/proc/sys/kernel/io_uring_disabled").unwrap_or_default();
+    let cause = match (error.raw_os_error(), setting.trim()) {
+        (_, "1" | "2") => format!("the setting kernel.io_uring_disabled is {}", setting.trim()),
+        (Some(libc::ENOSYS), _) => {
+            "the kernel has no io_uring (Linux 5.8 or newer is needed), or a sandbox hides it".to_string()
+        }
+        (Some(libc::ENOMEM), _) => "the limit of locked memory is used up".to_string(),
+        _ => "a seccomp profile forbids it, as the default one of Docker does".to_string(),
+    };
+    format!(
+        "io_uring cannot be used: {error}\n\
+         Probable cause: {cause}.\n\
+         Remedy, whichever applies:\n\
+         - container: run with --security-opt seccomp=<profile that allows io_uring_setup, io_uring_enter, io_uring_register>\n  \
+           (scripts/container has one), or, for a trial, --security-opt seccomp=unconfined\n\
+         - host: sysctl -w kernel.io_uring_disabled=0\n\
+         - locked memory: ulimit -l unlimited (container: --ulimit memlock=-1)"
+    )
+}
+
+/// How much of the `wanted` direct I/O memory of each core fits the limit of locked memory; raises the soft limit to the
+/// hard one first.
+pub fn io_memory(wanted: usize, cores: usize) -> Result<IoMemory, String> {
+    let limit = raise(libc::RLIMIT_MEMLOCK);
+    if limit < MEMLOCK_BYTES_MIN {
+        return Err(format!(
+            "the limit of locked memory is {} KiB; io_uring needs at least {} KiB\n\
+             Remedy: raise it (ulimit -l unlimited; systemd: LimitMEMLOCK=infinity; container: --ulimit memlock=-1)",
+            limit / 1024,
+            MEMLOCK_BYTES_MIN / 1024
+        ));
+    }
+    Ok(io_memory_within(if is_exempt() { u64::MAX } else { limit }, wanted, cores as u64))
+}
+
+fn io_memory_within(limit: u64, wanted: usize, cores: u64) -> IoMemory {
+    let for_pools = limit.saturating_sub(RING_BYTES * cores);
+    let fits = for_pools / (RINGS_PER_CORE * cores);
+    if fits < IO_MEMORY_BYTES_MIN {
+        return IoMemory { bytes: wanted, registered: false };
+    }
+    // The pool is halved and halved again inside, so only a power of two is used well.
+    IoMemory { bytes: wanted.min(1 << fits.ilog2()), registered: true }
+}
+
+/// True if locked memory is not counted for this process (CAP_IPC_LOCK).
+fn is_exempt() -> bool {
+    const CAP_IPC_LOCK: u32 = 14;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let effective = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
+    effective & (1 << CAP_IPC_LOCK) != 0
+}
+
+/// Raises a soft limit to the hard one; what it is then.
+fn raise(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the result.
+    if unsafe { libc::getrlimit(resource, &mut limit) } != 0 {
+        return 0;
+    }
+    let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
+    // SAFETY: `raised` is a valid limit.
+    let done = unsafe { libc::setrlimit(resource, &raised) } == 0;
+    if done { raised.rlim_cur } else { limit.rlim_cur }
+}
+
+/// Raises the limit of open files; what it is then.
+pub fn open_files() -> u64 {
+    raise(libc::RLIMIT_NOFILE)
+}
+
+/// Things that work but may surprise later.
+pub fn notices() -> Vec<String> {
+    let mut notices = Vec::new();
+    let overcommit = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").unwrap_or_default();
+    if overcommit.trim() == "2" {
+        notices.push(
+            "vm.overcommit_memory is 2: reserved memory counts as used, an allocation may fail early".to_string(),
+        );
+    }
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid place for the result.
+    if unsafe { libc::getrlimit(libc::RLIMIT_AS, &mut limit) } == 0 && limit.rlim_cur != libc::RLIM_INFINITY {
+        notices.push(format!(
+            "the address space is limited to {} MiB: an allocation may fail early",
+            limit.rlim_cur >> 20
+        ));
+    }
+    notices
+}
+
+/// The data directory: made if missing, locked for this process, on a file system that writes past the page cache.
+/// The lock holds until the file is dropped.
+pub fn data_dir(path: &Path) -> Result<File, String> {
+    let shown = path.display();
+    std::fs::create_dir_all(path).map_err(|error| format!("cannot make the data directory {shown}: {error}"))?;
+    let lock = lock(path)?;
+    direct_io(path)?;
+    Ok(lock)
+}
+
+fn lock(path: &Path) -> Result<File, String> {
+    let shown = path.join("lock").display().to_string();
+    let opened = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path.join("lock"));
+    let mut file = opened.map_err(|error| {
+        format!("cannot open {shown}: {error}\nRemedy: the user of this process must own the data directory")
+    })?;
+    for _ in 0..LOCK_RETRIES {
+        // SAFETY: the descriptor is open as long as `file` lives.
+        if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
+            // For whoever is refused; nothing depends on it.
+            let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
+            return Ok(file);
+        }
+        std::thread::sleep(LOCK_RETRY);
+    }
+    let owner = std::fs::read_to_string(path.join("lock")).unwrap_or_default();
+    let owner = if owner.trim().is_empty() { String::new() } else { format!(" (process {})", owner.trim()) };
+    Err(format!(
+        "the data directory {} is in use by another process{owner}\n\
+         Remedy: stop that process, or give this one a directory of its own (log.dirs, --data-dir)",
+        path.display()
+    ))
+}
+
+fn direct_io(path: &Path) -> Result<(), String> {
+    let refused = |why: String| {
+        format!(
+            "the data directory {} is on a file system that cannot be written past the page cache: {why}\n\
+             Remedy: put it on a disk with ext4 or xfs (log.dirs, --data-dir); tmpfs and ramfs lose everything at a power cut",
+            path.display()
+        )
+    };
+    if is_memory(path) {
+        return Err(refused("it is in memory (tmpfs or ramfs)".to_string()));
+    }
+    let probe = path.join("lock.probe");
+    let result = write_directly(&probe);
+    let _ = std::fs::remove_file(&probe);
+    result.map_err(|error| match error.raw_os_error() {
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => refused(error.to_string()),
+        _ => format!("cannot write into the data directory {}: {error}", path.display()),
+    })
+}
+
+fn write_directly(path: &Path) -> Result<(), Error> {
+    let options = &mut OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(true).custom_flags(libc::O_DIRECT);
+    let file = options.open(path)?;
+    let buffer = AlignedBuffer::zeroed(BLOCK_BYTES as usize);
+    file.write_all_at(buffer.as_slice(), 0)?;
+    let mut read = AlignedBuffer::zeroed(BLOCK_BYTES as usize);
+    file.read_exact_at(read.as_mut_slice(), 0)
+}
+
+/// Newer kernels take O_DIRECT on tmpfs, which changes nothing about where the bytes are.
+pub fn is_memory(path: &Path) -> bool {
+    const RAMFS_MAGIC: u64 = 0x8584_58f6;
+    let Ok(dir) = File::open(path) else { return false };
+    // SAFETY: all-zero bytes are a valid `statfs`, a plain structure of integers.
+    let mut found: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: the descriptor is open; `found` is a valid place for the result.
+    let result = unsafe { libc::fstatfs(dir.as_raw_fd(), &mut found) };
+    result == 0 && [libc::TMPFS_MAGIC as u64, RAMFS_MAGIC].contains(&(found.f_type as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IoMemory, data_dir, io_memory_within, io_uring, is_memory};
+    use std::path::Path;
+
+    #[test]
+    fn pools_fit_the_limit() {
+        const MIB: u64 = 1 << 20;
+        for (limit, cores, bytes, registered) in [
+            (8 * MIB, 2, 1 << 20, true),
+            (8 * MIB, 1, 2 << 20, true),
+            (u64::MAX, 64, 4 << 20, true),
+            (MIB / 2, 2, 4 << 20, false),
+            (8 * MIB, 64, 4 << 20, false),
+        ] {
+            assert_eq!(io_memory_within(limit, 4 << 20, cores), IoMemory { bytes, registered }, "{limit} {cores}");
+        }
+    }
+
+    #[test]
+    fn this_machine_is_fit() {
+        io_uring().expect("io_uring");
+        let dir = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).expect("a directory");
+        let lock = data_dir(&dir.path().join("new/data")).expect("fit");
+        let refused = data_dir(&dir.path().join("new/data")).expect_err("locked");
+        assert!(
+            refused.contains("in use by another process") && refused.contains(&std::process::id().to_string()),
+            "{refused}"
+        );
+        drop(lock);
+        drop(data_dir(&dir.path().join("new/data")).expect("free again"));
+    }
+
+    #[test]
+    fn memory_is_no_disk() {
+        if is_memory(Path::new("/dev/shm")) {
+            let dir = tempfile::tempdir_in("/dev/shm").expect("a directory");
+            assert!(data_dir(dir.path()).expect_err("refused").contains("in memory"));
+        }
+    }
+}
