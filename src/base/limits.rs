@@ -47,3 +47,13 @@ pub const PRODUCER_IDS_PER_BLOCK: i64 = 1000;
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);
 const _: () = assert!(REAPPEND_TAIL_BYTES_MAX < CHUNK_BYTES_MAX as u64);
+/// State blocks from the newest back to the last full one, at most: bounds the reads that open a partition.
+pub const STATE_CHAIN_MAX: u32 = 32;
+/// Segment indexes in memory per core beyond those of the newest segments.
+pub const INDEXES_LOADED_MAX: usize = 256;
+/// Bytes of one cold read.
+pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Memory kept alive by batches that are not in a segment yet, in rings: above it appends pause (S12).
+pub const PINNED_RING_MULTIPLE_MAX: u64 = 2;
+/// Milliseconds between two housekeeping rounds of a segment writer (files to remove, deleted topics to forget).
+pub const HOUSEKEEPING_EVERY_MS: u64 = 500;

@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod decode;
 pub mod error_code;
 pub mod gather;
 pub mod ids;

@@ -1,26 +1,54 @@
-//! `CoreLog`: everything one core keeps on disk. SIGNATURES FIRST; bodies follow.
+//! `CoreLog`: everything one core keeps on disk, sans-IO.
+//!
+//! Lives in that core's `Broker`, which alone mutates it. Calls and completions go in ([`CoreLog::append`], [`CoreLog::handle`], ...),
+//! effects and notices come out ([`CoreLog::poll_effect`], [`CoreLog::poll_notice`]). This file holds the appending side; the other
+//! verbs are in `opening` (state of a partition), `reading`, `segment_writer` (move, checkpoint, recycle), `deletion` and `recovery`.
+//!
+//! Invariants:
+//! - C1 (S2, S3): an append is reported by `LogNotice::HighWatermark` only when its durability class allows it.
+//! - C2 (S6): an append is taken only if ring, memory and file system have room for it.
+//! - C3: every ticket issued is in `purposes` until its completion, and each completion is asked for once.
+//! - C4: after a failed journal write or flush nothing is appended, moved or recycled any more (D3).
 
 use crate::base::clock::Now;
-use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::gather::Gather;
+use crate::base::ids::{TopicId, TopicPartition};
+use crate::base::limits::PINNED_RING_MULTIPLE_MAX;
+use crate::base::map::Map;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
-use crate::base::storage::Storage;
+use crate::base::storage::StorageError;
+use crate::log::deletion::Deletion;
 use crate::log::effect::{LogEffect, LogInput, LogNotice, Ticket};
-use crate::wire::record_batch::BatchHeader;
+use crate::log::effect_queue::EffectQueue;
+use crate::log::journal::Journal;
+use crate::log::journal_frame::FrameBody;
+use crate::log::log::{Log, LogState};
+use crate::log::producer_state::Verdict;
+use crate::log::reading::{IndexCache, PendingRead};
+use crate::log::segment_move::Move;
+use crate::log::segment_writer::SegmentWriter;
+use crate::log::tail::{TailBatch, keep};
+use crate::wire::record_batch::{self, BatchHeader};
 use bytes::BytesMut;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Per-partition settings, from the topic's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionSettings {
+    /// When acknowledgements leave.
     pub durability: Durability,
+    /// A segment file ends at about this size (at most 2^31).
     pub segment_bytes: u64,
+    /// A segment takes no more data after this time.
     pub segment_ms: u64,
 }
 
 /// Settings of a core's log. Sizes are multiples of the block.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
+    /// Files of the ring.
     pub journal_files: usize,
+    /// Bytes of each.
     pub journal_file_bytes: u64,
     /// Write zeros into ring files in the background (else only allocate).
     pub journal_zeroed: bool,
@@ -28,9 +56,12 @@ pub struct LogSettings {
     pub tail_cache_bytes: u64,
 }
 
-/// What recovery has to know about the core and the metadata image.
+/// What recovery has to know about the core.
+#[derive(Clone, Debug)]
 pub struct CoreIdentity {
+    /// Generation of the journals (S19).
     pub generation: u32,
+    /// Which core.
     pub core: u16,
     /// Number of this start, from the metadata log's Boot record (already durable).
     pub boot: u32,
@@ -39,36 +70,46 @@ pub struct CoreIdentity {
 }
 
 /// The metadata image, seen from recovery.
+#[derive(Clone, Debug, Default)]
 pub struct KnownTopics {
     /// Partitions that live on this core.
     pub partitions: Vec<(TopicPartition, PartitionSettings)>,
     /// All live topics (also those without partitions here).
-    pub live: std::collections::BTreeSet<TopicId>,
+    pub live: BTreeSet<TopicId>,
     /// Deleted, but still named by some journal, checkpoint or directory (S13).
-    pub deleted: std::collections::BTreeSet<TopicId>,
+    pub deleted: BTreeSet<TopicId>,
 }
 
 /// Why a start is refused. One screen of text: file, offset, what is at stake, remedy.
 #[derive(Debug)]
 pub enum Refusal {
+    /// What lies on the disk contradicts itself.
     Corrupt(String),
-    Storage(crate::base::storage::StorageError),
+    /// The disk failed.
+    Storage(StorageError),
 }
 
 /// The offsets of one partition. All ends are exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PartitionOffsets {
+    /// First offset that is served.
     pub log_start: Offset,
+    /// Behind the last appended record.
     pub log_end: Offset,
+    /// Behind the last written record.
     pub written_end: Offset,
+    /// Behind the last flushed record.
     pub flushed_end: Offset,
+    /// First offset that consumers may not see yet.
     pub high_watermark: Offset,
+    /// First offset that read_committed consumers may not see yet.
     pub last_stable_offset: Offset,
 }
 
 /// May something be appended now?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appendable {
+    /// Yes.
     Yes,
     /// The ring is full: wait for `LogNotice::Writable` (S6).
     Paused,
@@ -81,9 +122,11 @@ pub enum Appendable {
 /// State of a partition for a caller who wants to append, read or ask for epochs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Openness {
+    /// Go on.
     Open,
     /// Loading; `LogNotice::Opened` (or `Offline`) follows.
     Opening,
+    /// Unusable until restart.
     Offline,
     /// No such partition on this core.
     Unknown,
@@ -92,7 +135,9 @@ pub enum Openness {
 /// One validated batch to append.
 #[derive(Debug)]
 pub struct Append {
+    /// The batch, uniquely owned, stamped in place.
     pub batch: BytesMut,
+    /// Its header, validated.
     pub header: BatchHeader,
     /// Size of the allocation that `batch` is a piece of (S12).
     pub buffer_bytes: usize,
@@ -101,20 +146,31 @@ pub struct Append {
 /// Success of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Appended {
+    /// Offset of its first record.
     pub base_offset: Offset,
     /// Answer when the high watermark has reached this (also for a duplicate, S3).
     pub end_offset: Offset,
+    /// First offset of the log.
     pub log_start: Offset,
+    /// It was in the log before.
     pub duplicate: bool,
 }
 
+/// Why an append was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AppendError {
+    /// `open` first.
     NotOpen,
+    /// Unusable until restart.
     Offline,
+    /// No room, or read-only.
     NotAppendable(Appendable),
+    /// OUT_OF_ORDER_SEQUENCE_NUMBER.
     OutOfOrderSequence,
+    /// INVALID_PRODUCER_EPOCH.
     InvalidProducerEpoch,
+    /// Truncation below the high watermark.
+    BelowHighWatermark,
     /// A frame with this batch does not fit a journal file.
     TooLarge,
 }
@@ -122,50 +178,423 @@ pub enum AppendError {
 /// Answer to a read.
 #[derive(Debug)]
 pub enum Read {
+    /// From memory; may be empty.
     Ready(Gather),
+    /// `LogNotice::ReadDone` follows.
     Pending(Ticket),
+    /// The partition is offline, unknown or not open.
     Offline,
 }
 
-/// See the module.
-pub struct CoreLog {}
-
-#[allow(unused_variables)]
-impl CoreLog {
-    /// First start of a generation's core: makes directory and empty checkpoint (durable on return).
-    pub fn format(storage: &mut dyn Storage, generation: u32, core: u16) -> Result<(), Refusal> { unimplemented!() }
-    /// Recovery (S13-S18), blocking. Ends with new journal files begun.
-    pub fn recover(storage: &mut dyn Storage, identity: CoreIdentity, settings: LogSettings, topics: &KnownTopics, now: Now) -> Result<CoreLog, Refusal> { unimplemented!() }
-    pub fn create_partition(&mut self, partition: TopicPartition, settings: PartitionSettings) { unimplemented!() }
-    pub fn configure_partition(&mut self, partition: TopicPartition, settings: PartitionSettings) { unimplemented!() }
-    /// The deletion is durable in metadata: drops the partitions, removes files, later `LogNotice::Forgotten`. Also called for topics this core holds nothing of.
-    pub fn delete_topic(&mut self, topic: TopicId) { unimplemented!() }
-    /// Asks for the partition's state; starts loading when it is not in memory.
-    pub fn open(&mut self, partition: TopicPartition) -> Openness { unimplemented!() }
-    pub fn appendable(&self) -> Appendable { unimplemented!() }
-    /// Partition must be open. Stamps base offset and leader epoch.
-    pub fn append(&mut self, partition: TopicPartition, append: Append, leader_epoch: LeaderEpoch, now: Now) -> Result<Appended, AppendError> { unimplemented!() }
-    pub fn offsets(&self, partition: TopicPartition) -> Option<PartitionOffsets> { unimplemented!() }
-    /// Whole batches from the one that contains `from` up to `until` (exclusive, at most the log end), at most `bytes_max`, but at least one batch if `at_least_one`.
-    pub fn read(&mut self, partition: TopicPartition, from: Offset, until: Offset, bytes_max: usize, at_least_one: bool) -> Read { unimplemented!() }
-    /// Bytes that `read` would find, without reading (for min_bytes); an estimate from the index.
-    pub fn available_bytes(&self, partition: TopicPartition, from: Offset, until: Offset) -> u64 { unimplemented!() }
-    /// (epoch, end offset) of the largest epoch <= `epoch`; partition open.
-    pub fn end_offset_for_epoch(&self, partition: TopicPartition, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> { unimplemented!() }
-    /// DeleteRecords: `to` <= high watermark checked by the caller. Answer when `Flushed` reaches the sequence; then unlink.
-    pub fn delete_records(&mut self, partition: TopicPartition, to: Offset) -> Result<Sequence, AppendError> { unimplemented!() }
-    /// Removes everything at and above `to` (recovery of replicas, later). Not below the high watermark's promise: the caller decides.
-    pub fn truncate(&mut self, partition: TopicPartition, to: Offset) -> Result<Sequence, AppendError> { unimplemented!() }
-    pub fn handle(&mut self, input: LogInput, now: Now) { unimplemented!() }
-    /// Marks (S4), rolls by time, retries. Every 10-50 ms.
-    pub fn handle_tick(&mut self, now: Now, free_bytes: u64) { unimplemented!() }
-    /// Called once per turn after all events of the turn: turns queued frames into writes.
-    pub fn end_turn(&mut self, now: Now) { unimplemented!() }
-    pub fn poll_effect(&mut self) -> Option<LogEffect> { unimplemented!() }
-    pub fn poll_notice(&mut self) -> Option<LogNotice> { unimplemented!() }
-    /// Graceful stop: flush all, final mark. True when done (poll after each completion).
-    pub fn begin_stop(&mut self, now: Now) { unimplemented!() }
-    pub fn is_stopped(&self) -> bool { unimplemented!() }
-    /// Asserts the invariants of the whole structure; the simulator calls it after every event.
-    pub fn check(&self) { unimplemented!() }
+/// Why a `Files` effect was issued.
+#[derive(Debug)]
+pub(super) enum Purpose {
+    /// Read the state blocks of a partition, this one first.
+    Open(TopicPartition),
+    /// Write extents.
+    Move(TopicPartition, Box<Move>),
+    /// Make moves durable.
+    Sync,
+    /// Write a checkpoint slot.
+    Checkpoint,
+    /// Remove files or directories that nothing names any more.
+    Remove,
+    /// A cold read.
+    Read(Box<PendingRead>),
 }
+
+/// An append that waits for written and flushed prefix.
+#[derive(Debug)]
+struct Unflushed {
+    sequence: Sequence,
+    partition: TopicPartition,
+    end: Offset,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct CoreLog {
+    pub(super) identity: CoreIdentity,
+    pub(super) settings: LogSettings,
+    pub(super) journal: Journal,
+    pub(super) logs: Map<TopicPartition, Log>,
+    /// Partitions with pinned batches.
+    pub(super) dirty: BTreeSet<TopicPartition>,
+    pub(super) effects: EffectQueue,
+    pub(super) notices: VecDeque<LogNotice>,
+    pub(super) purposes: Map<Ticket, Purpose>,
+    pub(super) writer: SegmentWriter,
+    pub(super) deletions: Vec<Deletion>,
+    pub(super) indexes: IndexCache,
+    unflushed: VecDeque<Unflushed>,
+    /// The first this many of `unflushed` are written.
+    unflushed_written: usize,
+    /// Moved batches in memory, oldest move first: (partition, end, cost).
+    cache: VecDeque<(TopicPartition, Offset, usize)>,
+    cache_cost: u64,
+    pub(super) pinned_bytes: u64,
+    pub(super) pinned_cost: u64,
+    free_bytes: u64,
+    paused_bytes: Option<u64>,
+    was_paused: bool,
+    read_only_told: bool,
+    stopping: bool,
+}
+
+impl CoreLog {
+    /// Puts the parts together that recovery found.
+    pub(super) fn assemble(identity: CoreIdentity, settings: LogSettings, journal: Journal, logs: Vec<Log>) -> CoreLog {
+        let mut core = CoreLog {
+            identity,
+            settings,
+            journal,
+            logs: Map::default(),
+            dirty: BTreeSet::new(),
+            effects: EffectQueue::default(),
+            notices: VecDeque::new(),
+            purposes: Map::default(),
+            writer: SegmentWriter::default(),
+            deletions: Vec::new(),
+            indexes: IndexCache::default(),
+            unflushed: VecDeque::new(),
+            unflushed_written: 0,
+            cache: VecDeque::new(),
+            cache_cost: 0,
+            pinned_bytes: 0,
+            pinned_cost: 0,
+            free_bytes: u64::MAX,
+            paused_bytes: None,
+            was_paused: false,
+            read_only_told: false,
+            stopping: false,
+        };
+        for log in logs {
+            core.pinned_bytes += log.tail.pinned_bytes();
+            core.pinned_cost += log.tail.pinned_cost();
+            if log.tail.has_pinned() && !log.is_offline() {
+                core.dirty.insert(log.partition);
+            }
+            core.logs.insert(log.partition, log);
+        }
+        core
+    }
+
+    /// A new partition of this core: its topic is durable in metadata.
+    pub fn create_partition(&mut self, partition: TopicPartition, settings: PartitionSettings) {
+        self.logs.entry(partition).or_insert_with(|| Log::new(partition, settings));
+    }
+
+    /// Settings changed. The high watermark never falls by it (S3).
+    pub fn configure_partition(&mut self, partition: TopicPartition, settings: PartitionSettings) {
+        if let Some(log) = self.logs.get_mut(&partition) {
+            log.settings = settings;
+            if log.raise_high_watermark() {
+                self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark: log.high_watermark() });
+            }
+        }
+    }
+
+    /// May something be appended now?
+    pub fn appendable(&self) -> Appendable {
+        self.appendable_bytes(SMALL_APPEND_BYTES)
+    }
+
+    fn appendable_bytes(&self, bytes: u64) -> Appendable {
+        if self.journal.failure().is_some() || self.stopping {
+            return Appendable::ReadOnly;
+        }
+        let reserve = self.pinned_bytes + bytes + DISK_RESERVE_FILES * self.settings.journal_file_bytes;
+        if self.free_bytes < reserve {
+            return Appendable::DiskFull;
+        }
+        let ring_bytes = self.settings.journal_files as u64 * self.settings.journal_file_bytes;
+        let memory_full = self.pinned_cost > PINNED_RING_MULTIPLE_MAX * ring_bytes;
+        if memory_full || !self.journal.has_room_for_append(bytes) { Appendable::Paused } else { Appendable::Yes }
+    }
+
+    /// Appends one batch to an open partition: stamps base offset and leader epoch, queues the frame, keeps the batch in the tail.
+    pub fn append(
+        &mut self,
+        partition: TopicPartition,
+        append: Append,
+        leader_epoch: LeaderEpoch,
+        now: Now,
+    ) -> Result<Appended, AppendError> {
+        let bytes = append.batch.len() as u64;
+        if bytes > Journal::batch_bytes_max(self.settings.journal_file_bytes) {
+            return Err(AppendError::TooLarge);
+        }
+        let appendable = self.appendable_bytes(bytes);
+        let log = self.logs.get_mut(&partition).ok_or(AppendError::Offline)?;
+        let (base, log_start) = (log.log_end(), log.log_start);
+        let state = match &mut log.state {
+            LogState::Open(state) => state,
+            LogState::Offline { .. } => return Err(AppendError::Offline),
+            _ => return Err(AppendError::NotOpen),
+        };
+        match state.producers.judge(&append.header) {
+            Verdict::Append => {}
+            Verdict::Duplicate(batch) => {
+                return Ok(Appended { base_offset: batch.base, end_offset: batch.end, log_start, duplicate: true });
+            }
+            Verdict::OutOfOrder => return Err(AppendError::OutOfOrderSequence),
+            Verdict::OldEpoch => return Err(AppendError::InvalidProducerEpoch),
+        }
+        if appendable != Appendable::Yes {
+            if appendable == Appendable::Paused {
+                self.paused_bytes = self.paused_bytes.max(Some(bytes));
+            }
+            return Err(AppendError::NotAppendable(appendable));
+        }
+        state.producers.note(&append.header, base);
+        state.epochs.note(leader_epoch, base);
+        let end = base.plus(i64::from(append.header.last_offset_delta) + 1);
+        assert!(end > base, "validated: at least one record");
+        let mut batch = append.batch;
+        record_batch::stamp(&mut batch, base.0, leader_epoch.0);
+        let (bytes, cost) = keep(batch, append.buffer_bytes);
+        let body = FrameBody::Append { partition, leader_epoch, base, end, batch: bytes.clone(), again: false };
+        let sequence = self.journal.push(body, now.monotonic_ms()).expect("room was checked (C2)");
+        self.pinned_bytes += bytes.len() as u64;
+        self.pinned_cost += cost as u64;
+        self.free_bytes = self.free_bytes.saturating_sub(bytes.len() as u64);
+        log.push(TailBatch { base, end, sequence, again: false, bytes, cost });
+        self.dirty.insert(partition);
+        if log.settings.durability == Durability::Memory && log.raise_high_watermark() {
+            self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark: end });
+        }
+        self.unflushed.push_back(Unflushed { sequence, partition, end });
+        Ok(Appended { base_offset: base, end_offset: end, log_start, duplicate: false })
+    }
+
+    /// The offsets of a partition, open or not.
+    pub fn offsets(&self, partition: TopicPartition) -> Option<PartitionOffsets> {
+        self.logs.get(&partition).map(Log::offsets)
+    }
+
+    /// Largest epoch at or below `epoch` and its end offset (the high watermark bounds what is told). The partition is open.
+    pub fn end_offset_for_epoch(&self, partition: TopicPartition, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+        let log = self.logs.get(&partition)?;
+        log.open_state()?.epochs.end_offset(epoch, log.log_end())
+    }
+
+    /// Moves the log start. `to` is at most the high watermark. The answer may leave once `LogNotice::Flushed` reaches the
+    /// sequence; files are removed after checkpoints that no longer name them (S10).
+    pub fn delete_records(&mut self, partition: TopicPartition, to: Offset, now: Now) -> Result<Sequence, AppendError> {
+        let failed = self.journal.failure().is_some();
+        let log = self.logs.get_mut(&partition).filter(|log| !log.is_offline()).ok_or(AppendError::Offline)?;
+        if failed {
+            return Err(AppendError::NotAppendable(Appendable::ReadOnly));
+        }
+        assert!(to <= log.high_watermark(), "checked by the caller");
+        if to <= log.log_start {
+            // Repeated: an earlier move of the log start covers it; wait for everything pushed so far.
+            return Ok(self.journal.last());
+        }
+        let body = FrameBody::LogStart { partition, start: to };
+        let sequence = self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        log.log_start = to;
+        self.writer.want_housekeeping(now.monotonic_ms());
+        Ok(sequence)
+    }
+
+    /// Removes every batch that holds anything at or above `to`, which must not be below the high watermark.
+    pub fn truncate(&mut self, partition: TopicPartition, to: Offset, now: Now) -> Result<Sequence, AppendError> {
+        let log = self.logs.get_mut(&partition).filter(|log| !log.is_offline()).ok_or(AppendError::Offline)?;
+        if to < log.high_watermark() {
+            return Err(AppendError::BelowHighWatermark);
+        }
+        let body = FrameBody::Truncate { partition, end: to };
+        let sequence = self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
+        let (end, freed) = log.truncate(to);
+        self.pinned_bytes -= bytes - log.tail.pinned_bytes();
+        self.pinned_cost -= cost - log.tail.pinned_cost();
+        self.cache_cost -= freed;
+        for waiting in self.unflushed.iter_mut().filter(|waiting| waiting.partition == partition) {
+            waiting.end = waiting.end.min(end);
+        }
+        Ok(sequence)
+    }
+
+    /// A completion.
+    pub fn handle(&mut self, input: LogInput, now: Now) {
+        match input {
+            LogInput::JournalWritten { ticket, result } => {
+                if self.journal.handle_written(ticket, result) {
+                    self.note_written();
+                }
+            }
+            LogInput::JournalFlushed { ticket, result } => {
+                if self.journal.handle_flushed(ticket, result) {
+                    self.note_flushed();
+                }
+            }
+            LogInput::Files { ticket, done } => {
+                if !self.journal.handle_files(ticket, &done) {
+                    self.handle_files(ticket, done, now);
+                }
+            }
+        }
+    }
+
+    fn handle_files(&mut self, ticket: Ticket, done: crate::base::storage::FilesDone, now: Now) {
+        // Removals of journal files carry tickets of their own, which nobody waits for.
+        let Some(purpose) = self.purposes.remove(&ticket) else { return };
+        match purpose {
+            Purpose::Open(partition) => self.handle_state_read(partition, done),
+            Purpose::Move(partition, plan) => self.handle_moved(partition, *plan, done),
+            Purpose::Sync => self.handle_synced(done),
+            Purpose::Checkpoint => self.handle_checkpoint(done, now),
+            Purpose::Remove => {}
+            Purpose::Read(read) => self.handle_read(ticket, *read, done),
+        }
+    }
+
+    fn note_written(&mut self) {
+        let written = self.journal.written();
+        while let Some(waiting) = self.unflushed.get(self.unflushed_written).filter(|waiting| waiting.sequence <= written) {
+            self.unflushed_written += 1;
+            if let Some(log) = self.logs.get_mut(&waiting.partition)
+                && log.set_written(waiting.end)
+            {
+                let (partition, high_watermark) = (waiting.partition, log.high_watermark());
+                self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark });
+            }
+        }
+    }
+
+    fn note_flushed(&mut self) {
+        self.note_written();
+        let flushed = self.journal.flushed();
+        while self.unflushed.front().is_some_and(|waiting| waiting.sequence <= flushed) {
+            let waiting = self.unflushed.pop_front().expect("looked at");
+            self.unflushed_written -= 1;
+            if let Some(log) = self.logs.get_mut(&waiting.partition)
+                && log.set_flushed(waiting.end)
+            {
+                let (partition, high_watermark) = (waiting.partition, log.high_watermark());
+                self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark });
+            }
+        }
+        self.notices.push_back(LogNotice::Flushed { sequence: flushed });
+    }
+
+    /// Marks (S4), moves that are due by time, what the file system has left.
+    pub fn handle_tick(&mut self, now: Now, free_bytes: u64) {
+        self.free_bytes = free_bytes;
+        self.journal.mark_if_due(now.monotonic_ms(), self.stopping);
+    }
+
+    /// When [`CoreLog::handle_tick`] has something to do at the latest, monotonic milliseconds.
+    pub fn next_deadline_ms(&self) -> Option<u64> {
+        let housekeeping = self.writer.housekeeping_ms();
+        match (self.journal.mark_deadline_ms(), housekeeping) {
+            (Some(mark), Some(keep)) => Some(mark.min(keep)),
+            (mark, keep) => mark.or(keep),
+        }
+    }
+
+    /// Ends a turn: queued frames become writes, the segment writer takes its next step.
+    pub fn end_turn(&mut self, now: Now) {
+        if self.stopping {
+            self.journal.mark_if_due(now.monotonic_ms(), true);
+        }
+        self.step_writer(now);
+        self.journal.submit(&mut self.effects);
+        self.shrink_cache();
+        if let Some(why) = self.journal.failure().filter(|_| !self.read_only_told) {
+            self.notices.push_back(LogNotice::ReadOnly { why: why.to_string() });
+            self.read_only_told = true;
+        }
+        let paused = self.appendable_bytes(self.paused_bytes.unwrap_or(SMALL_APPEND_BYTES)) != Appendable::Yes;
+        if !paused && (self.was_paused || self.paused_bytes.is_some()) {
+            self.paused_bytes = None;
+            self.notices.push_back(LogNotice::Writable);
+        }
+        self.was_paused = paused;
+    }
+
+    /// The oldest effect not yet taken.
+    pub fn poll_effect(&mut self) -> Option<LogEffect> {
+        self.effects.pop()
+    }
+
+    /// The oldest notice not yet taken.
+    pub fn poll_notice(&mut self) -> Option<LogNotice> {
+        self.notices.pop_front()
+    }
+
+    /// Graceful stop: nothing is taken any more; everything is flushed, then marked.
+    pub fn begin_stop(&mut self, now: Now) {
+        self.stopping = true;
+        self.journal.mark_if_due(now.monotonic_ms(), true);
+    }
+
+    /// True when everything is flushed and marked and no effect is out.
+    pub fn is_stopped(&self) -> bool {
+        self.stopping && self.journal.is_quiet() && self.purposes.is_empty()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping
+    }
+
+    /// Directory of this core's journal.
+    pub(super) fn journal_dir(&self) -> String {
+        journal_dir(self.identity.generation, self.identity.core)
+    }
+
+    /// Batches of the partition up to `end` are a cache now.
+    pub(super) fn note_cached(&mut self, partition: TopicPartition, moved: Vec<(Offset, usize)>) {
+        for (end, cost) in moved {
+            self.cache_cost += cost as u64;
+            self.cache.push_back((partition, end, cost));
+        }
+    }
+
+    /// A deleted or offline partition leaves pinned and cached memory.
+    pub(super) fn forget_memory(&mut self, log: &Log) {
+        self.pinned_bytes -= log.tail.pinned_bytes();
+        self.pinned_cost -= log.tail.pinned_cost();
+        self.cache_cost -= log.tail.cached_cost();
+        self.dirty.remove(&log.partition);
+    }
+
+    fn shrink_cache(&mut self) {
+        while self.cache_cost > self.settings.tail_cache_bytes || self.cache.len() > CACHE_ENTRIES_MAX {
+            // The queue can hold entries of deleted or truncated batches: they free nothing.
+            let Some((partition, end, _)) = self.cache.pop_front() else { break };
+            if let Some(log) = self.logs.get_mut(&partition) {
+                self.cache_cost -= log.tail.evict(end);
+            }
+        }
+    }
+
+    /// Asserts the invariants of the whole structure; the simulator calls it after every event.
+    pub fn check(&self) {
+        self.journal.check();
+        let (mut pinned, mut cached) = (0, 0);
+        for log in self.logs.values() {
+            log.check();
+            pinned += log.tail.pinned_bytes();
+            cached += log.tail.cached_cost();
+            assert!(!log.tail.has_pinned() || log.is_offline() || self.dirty.contains(&log.partition));
+        }
+        assert_eq!(self.pinned_bytes, pinned);
+        assert_eq!(self.cache_cost, cached);
+        assert!(self.unflushed_written <= self.unflushed.len());
+    }
+}
+
+/// Directory of a core's journal in a generation.
+pub fn journal_dir(generation: u32, core: u16) -> String {
+    format!("journal/{generation}/{core}")
+}
+
+/// Room that `appendable` asks for.
+const SMALL_APPEND_BYTES: u64 = 4096;
+/// Free space that is left to the journal, in journal files.
+const DISK_RESERVE_FILES: u64 = 2;
+/// Cached batches, so that tiny batches cannot make the queue larger than what it describes.
+const CACHE_ENTRIES_MAX: usize = 1 << 20;

@@ -1,4 +1,22 @@
 //! Floor 2: one core's journal and the logs of its partitions, sans-IO (contract: the handbook's `on_disk_format` and `recovery`).
 
+pub mod checkpoint;
 pub mod core_log;
+mod deletion;
 pub mod effect;
+pub mod effect_queue;
+pub mod journal;
+pub mod journal_frame;
+mod journal_scan;
+pub mod leader_epochs;
+#[allow(clippy::module_inception, reason = "a partition's log, Kafka's word")]
+pub mod log;
+pub mod offset_index;
+mod opening;
+pub mod producer_state;
+mod reading;
+mod recovery;
+pub mod segment;
+pub mod segment_move;
+mod segment_writer;
+pub mod tail;

@@ -18,7 +18,7 @@ use crate::base::ids::TopicId;
 use crate::wire::api::ApiKey;
 use crate::wire::frame::begin_response;
 use crate::wire::leader_hint::{LeaderHint, NodeEndpoint, put_endpoints};
-use crate::wire::reader::{DecodeError, FrameReader, Primitives};
+use crate::wire::reader::{DecodeError, Primitives, SliceReader};
 use crate::wire::writer::Writer;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
@@ -97,7 +97,7 @@ impl FetchRequest {
         let api = ApiKey::Fetch.api();
         assert!(api.serves(version), "the header was checked");
         let flexible = api.is_flexible(version);
-        let mut reader = FrameReader::new(body);
+        let mut reader = SliceReader::new(&body);
         let mut request = FetchRequest {
             replica_id: if version <= 14 { reader.i32()? } else { -1 },
             replica_epoch: -1,
@@ -134,10 +134,10 @@ impl FetchRequest {
         Ok(request)
     }
 
-    fn decode_tags(&mut self, reader: &mut FrameReader, version: i16) -> Result<(), DecodeError> {
+    fn decode_tags(&mut self, reader: &mut SliceReader<'_>, version: i16) -> Result<(), DecodeError> {
         for _ in 0..reader.tag_count()? {
             let (tag, size) = reader.tag()?;
-            let mut content = FrameReader::new(reader.piece(size)?);
+            let mut content = SliceReader::new(reader.take(size)?);
             match tag {
                 0 => self.cluster_id = content.nullable_text(true)?,
                 1 if version >= 15 => {
@@ -152,7 +152,7 @@ impl FetchRequest {
     }
 }
 
-fn decode_topic(reader: &mut FrameReader, version: i16, flexible: bool) -> Result<FetchTopic, DecodeError> {
+fn decode_topic(reader: &mut SliceReader<'_>, version: i16, flexible: bool) -> Result<FetchTopic, DecodeError> {
     let (name, id) = decode_topic_key(reader, version, flexible)?;
     let count = reader.required_count(flexible, 16)?;
     let mut partitions = Vec::with_capacity(count);
@@ -175,7 +175,7 @@ fn decode_topic(reader: &mut FrameReader, version: i16, flexible: bool) -> Resul
     Ok(FetchTopic { name, id, partitions })
 }
 
-fn decode_forgotten(reader: &mut FrameReader, version: i16, flexible: bool) -> Result<ForgottenTopic, DecodeError> {
+fn decode_forgotten(reader: &mut SliceReader<'_>, version: i16, flexible: bool) -> Result<ForgottenTopic, DecodeError> {
     let (name, id) = decode_topic_key(reader, version, flexible)?;
     let count = reader.required_count(flexible, 4)?;
     let mut partitions = Vec::with_capacity(count);
@@ -188,7 +188,11 @@ fn decode_forgotten(reader: &mut FrameReader, version: i16, flexible: bool) -> R
     Ok(ForgottenTopic { name, id, partitions })
 }
 
-fn decode_topic_key(reader: &mut FrameReader, version: i16, flexible: bool) -> Result<(StrBytes, TopicId), DecodeError> {
+fn decode_topic_key(
+    reader: &mut SliceReader<'_>,
+    version: i16,
+    flexible: bool,
+) -> Result<(StrBytes, TopicId), DecodeError> {
     if version >= 13 {
         Ok((StrBytes::new(), TopicId(reader.array()?)))
     } else {

@@ -14,7 +14,9 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 pub use kafka_protocol::messages::api_versions_response::ApiVersion;
-pub use kafka_protocol::messages::create_topics_request::{CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig};
+pub use kafka_protocol::messages::create_topics_request::{
+    CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
+};
 pub use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 pub use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 pub use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
@@ -80,7 +82,8 @@ impl Request for DeleteRecordsRequest {
 /// Decodes a body of a served version. Bytes after it are ignored, as Kafka does.
 pub fn decode<R: Request>(body: BytesMut, version: i16) -> Result<R, DecodeError> {
     schema::check(R::KEY, version, &body)?;
-    let mut body: Bytes = body.freeze();
+    // The crate's strings are slices of what it decodes: of a copy, so that none of them pins the read buffer.
+    let mut body = Bytes::copy_from_slice(&body);
     R::decode(&mut body, version).map_err(|error| DecodeError::Refused(error.to_string()))
 }
 

@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use kafka_protocol::protocol::StrBytes;
 use std::borrow::Cow;
 
-/// A decoded request. All of it lies in the frame.
+/// A decoded request. The records lie in the frame, strings are copied.
 #[derive(Debug)]
 pub struct ProduceRequest {
     /// Null without transactions.
@@ -146,11 +146,19 @@ pub struct RecordError {
 impl ProduceResponsePartition {
     /// A successful append.
     pub fn appended(index: i32, base_offset: i64, log_start_offset: i64) -> ProduceResponsePartition {
-        ProduceResponsePartition { base_offset, log_start_offset, ..ProduceResponsePartition::refused(index, ErrorCode::None, None) }
+        ProduceResponsePartition {
+            base_offset,
+            log_start_offset,
+            ..ProduceResponsePartition::refused(index, ErrorCode::None, None)
+        }
     }
 
     /// A refusal.
-    pub fn refused(index: i32, error_code: ErrorCode, error_message: Option<Cow<'static, str>>) -> ProduceResponsePartition {
+    pub fn refused(
+        index: i32,
+        error_code: ErrorCode,
+        error_message: Option<Cow<'static, str>>,
+    ) -> ProduceResponsePartition {
         ProduceResponsePartition {
             index,
             error_code,

@@ -42,10 +42,14 @@ impl fmt::Display for DecodeError {
             DecodeError::Truncated => formatter.write_str("the frame ends before the message does"),
             DecodeError::BadLength => formatter.write_str("impossible length or count"),
             DecodeError::Null => formatter.write_str("null where a value is required"),
-            DecodeError::TooManyElements => write!(formatter, "more than {REQUEST_ELEMENTS_MAX} elements in one request"),
+            DecodeError::TooManyElements => {
+                write!(formatter, "more than {REQUEST_ELEMENTS_MAX} elements in one request")
+            }
             DecodeError::NotUtf8 => formatter.write_str("a string is not UTF-8"),
             DecodeError::UnknownApi { key } => write!(formatter, "unknown API key {key}"),
-            DecodeError::UnsupportedVersion { key, version, .. } => write!(formatter, "version {version} of API key {key} is not served"),
+            DecodeError::UnsupportedVersion { key, version, .. } => {
+                write!(formatter, "version {version} of API key {key} is not served")
+            }
             DecodeError::Refused(why) => write!(formatter, "undecodable body: {why}"),
         }
     }
@@ -109,6 +113,24 @@ pub trait Primitives {
     fn text_length(&mut self, flexible: bool) -> Result<Option<usize>, DecodeError> {
         let length = if flexible { compact(self.unsigned_varint()?) } else { plain(i32::from(self.i16()?))? };
         self.within(length)
+    }
+
+    /// A string; `None` is null. Copied out of the frame: what waits with a request (a parked Fetch, a name in the metadata) would
+    /// otherwise pin the whole read buffer that the frame lies in.
+    fn nullable_text(&mut self, flexible: bool) -> Result<Option<StrBytes>, DecodeError> {
+        match self.text_length(flexible)? {
+            None => Ok(None),
+            Some(0) => Ok(Some(StrBytes::new())),
+            Some(length) => {
+                let text = std::str::from_utf8(self.take(length)?).map_err(|_| DecodeError::NotUtf8)?;
+                Ok(Some(StrBytes::from_string(text.to_owned())))
+            }
+        }
+    }
+
+    /// A string that cannot be null.
+    fn text(&mut self, flexible: bool) -> Result<StrBytes, DecodeError> {
+        self.nullable_text(flexible)?.ok_or(DecodeError::Null)
     }
 
     /// Length of a byte string or of records; `None` is null.
@@ -223,7 +245,7 @@ impl Primitives for SliceReader<'_> {
     }
 }
 
-/// Reads an owned frame and cuts pieces out of it in O(1), without a copy.
+/// Reads an owned frame and cuts records out of it in O(1), without a copy.
 #[derive(Debug)]
 pub struct FrameReader {
     frame: BytesMut,
@@ -249,22 +271,6 @@ impl FrameReader {
         self.frame.advance(self.at);
         self.at = 0;
         Ok(self.frame.split_to(count))
-    }
-
-    /// A string; `None` is null.
-    pub fn nullable_text(&mut self, flexible: bool) -> Result<Option<StrBytes>, DecodeError> {
-        match self.text_length(flexible)? {
-            None => Ok(None),
-            Some(length) => {
-                let piece = self.piece(length)?.freeze();
-                StrBytes::from_utf8(piece).map(Some).map_err(|_| DecodeError::NotUtf8)
-            }
-        }
-    }
-
-    /// A string that cannot be null.
-    pub fn text(&mut self, flexible: bool) -> Result<StrBytes, DecodeError> {
-        self.nullable_text(flexible)?.ok_or(DecodeError::Null)
     }
 
     /// What was not read.

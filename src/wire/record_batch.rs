@@ -181,7 +181,10 @@ pub fn validate_for_produce(records: &[u8], version: i16, batch_bytes_max: usize
         return Err(Reject::invalid("the base offset of a new record batch is not 0"));
     }
     if header.total_bytes > batch_bytes_max {
-        return Err(Reject { error: ErrorCode::MessageTooLarge, message: "the record batch exceeds max.message.bytes" });
+        return Err(Reject {
+            error: ErrorCode::MessageTooLarge,
+            message: "the record batch exceeds max.message.bytes",
+        });
     }
     if !crc_matches(records, &header) {
         return Err(Reject::corrupt("the checksum of the record batch does not match"));

@@ -72,7 +72,10 @@ pub fn full_request(version: i16) -> Request {
 /// Compares all but what lies in tags.
 #[track_caller]
 pub fn assert_same(ours: &FetchRequest, theirs: &Request) {
-    assert_eq!((ours.max_wait_ms, ours.min_bytes, ours.max_bytes), (theirs.max_wait_ms, theirs.min_bytes, theirs.max_bytes));
+    assert_eq!(
+        (ours.max_wait_ms, ours.min_bytes, ours.max_bytes),
+        (theirs.max_wait_ms, theirs.min_bytes, theirs.max_bytes)
+    );
     assert_eq!(ours.isolation_level, theirs.isolation_level);
     assert_eq!((ours.session_id, ours.session_epoch), (theirs.session_id, theirs.session_epoch));
     assert_eq!(ours.rack_id, theirs.rack_id);
@@ -98,13 +101,15 @@ pub fn assert_same(ours: &FetchRequest, theirs: &Request) {
 fn requests_of_every_version_arrive() {
     for version in versions(Fetch) {
         let sent = full_request(version);
-        let decoded = FetchRequest::decode(body(Fetch, version, request(Fetch, version, &sent)), version).expect("decodes");
+        let decoded =
+            FetchRequest::decode(body(Fetch, version, request(Fetch, version, &sent)), version).expect("decodes");
         assert_same(&decoded, &sent);
         assert_eq!(decoded.replica_id, 4);
         assert_eq!(decoded.replica_epoch, if version >= 15 { 8 } else { -1 });
         assert_eq!(decoded.cluster_id, sent.cluster_id);
         let consumer = Request::default();
-        let decoded = FetchRequest::decode(body(Fetch, version, request(Fetch, version, &consumer)), version).expect("decodes");
+        let decoded =
+            FetchRequest::decode(body(Fetch, version, request(Fetch, version, &consumer)), version).expect("decodes");
         assert_same(&decoded, &consumer);
         assert_eq!((decoded.replica_id, decoded.replica_epoch, decoded.cluster_id), (-1, -1, None));
     }
@@ -136,7 +141,10 @@ fn full_response() -> FetchResponse {
         diverging_epoch: Some(DivergingEpoch { epoch: 5, end_offset: 6 }),
         ..FetchResponsePartition::refused(1, ErrorCode::NotLeaderOrFollower)
     };
-    let empty = FetchResponsePartition { aborted_transactions: Some(vec![]), ..FetchResponsePartition::refused(2, ErrorCode::None) };
+    let empty = FetchResponsePartition {
+        aborted_transactions: Some(vec![]),
+        ..FetchResponsePartition::refused(2, ErrorCode::None)
+    };
     let last = FetchResponsePartition { records: records(&[b"batch three"]), ..empty.clone() };
     FetchResponse {
         throttle_time_ms: 5,
@@ -183,11 +191,16 @@ fn assert_partition(
     assert_eq!(got.records.as_deref(), Some(&sent.records.to_vec()[..]), "never null");
     let aborted = |list: Vec<(i64, i64)>| list;
     assert_eq!(
-        got.aborted_transactions.as_ref().map(|all| aborted(all.iter().map(|one| (one.producer_id.0, one.first_offset)).collect())),
-        sent.aborted_transactions.as_ref().map(|all| aborted(all.iter().map(|one| (one.producer_id, one.first_offset)).collect())),
+        got.aborted_transactions
+            .as_ref()
+            .map(|all| aborted(all.iter().map(|one| (one.producer_id.0, one.first_offset)).collect())),
+        sent.aborted_transactions
+            .as_ref()
+            .map(|all| aborted(all.iter().map(|one| (one.producer_id, one.first_offset)).collect())),
     );
     let leader = (got.current_leader.leader_id.0, got.current_leader.leader_epoch);
-    let hint = sent.current_leader.filter(|_| version >= 12).map_or((-1, -1), |hint| (hint.leader_id, hint.leader_epoch));
+    let hint =
+        sent.current_leader.filter(|_| version >= 12).map_or((-1, -1), |hint| (hint.leader_id, hint.leader_epoch));
     assert_eq!(leader, hint);
     let diverging = (got.diverging_epoch.epoch, got.diverging_epoch.end_offset);
     let expected = sent.diverging_epoch.filter(|_| version >= 12).map_or((-1, -1), |one| (one.epoch, one.end_offset));
@@ -198,8 +211,10 @@ fn assert_partition(
 fn record_slices_are_passed_on_untouched() {
     let batch = Bytes::from(vec![7; 1 << 20]);
     for version in versions(Fetch) {
-        let partition =
-            FetchResponsePartition { records: Gather::from(batch.clone()), ..FetchResponsePartition::refused(0, ErrorCode::None) };
+        let partition = FetchResponsePartition {
+            records: Gather::from(batch.clone()),
+            ..FetchResponsePartition::refused(0, ErrorCode::None)
+        };
         let topic = FetchResponseTopic { name: text("orders"), id: TopicId(ID), partitions: vec![partition] };
         let answer = FetchResponse { topics: vec![topic], ..FetchResponse::default() };
         let slices = answer.encode(version, CORRELATION_ID).into_slices();

@@ -56,7 +56,9 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
     match header.key() {
         ApiKey::Produce => {
             let request = ProduceRequest::decode(body, version)?;
-            for records in request.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|part| part.records.as_deref()) {
+            for records in
+                request.topics.iter().flat_map(|topic| &topic.partitions).filter_map(|part| part.records.as_deref())
+            {
                 let _ = validate_for_produce(records, version, 1 << 20);
             }
             Ok(())
@@ -200,17 +202,19 @@ fn assert_agreement(frame: &[u8]) {
     match header.key() {
         ApiKey::Produce => {
             let mut theirs = body.clone().freeze();
-            if let (Ok(ours), Ok(theirs)) =
-                (ProduceRequest::decode(body, version), kafka_protocol::messages::ProduceRequest::decode(&mut theirs, version))
-            {
+            if let (Ok(ours), Ok(theirs)) = (
+                ProduceRequest::decode(body, version),
+                kafka_protocol::messages::ProduceRequest::decode(&mut theirs, version),
+            ) {
                 produce::assert_same(&ours, &theirs);
             }
         }
         ApiKey::Fetch => {
             let mut theirs = body.clone().freeze();
-            if let (Ok(ours), Ok(theirs)) =
-                (FetchRequest::decode(body, version), kafka_protocol::messages::FetchRequest::decode(&mut theirs, version))
-            {
+            if let (Ok(ours), Ok(theirs)) = (
+                FetchRequest::decode(body, version),
+                kafka_protocol::messages::FetchRequest::decode(&mut theirs, version),
+            ) {
                 fetch::assert_same(&ours, &theirs);
             }
         }
@@ -256,7 +260,8 @@ fn mutated_frames_neither_panic_nor_commit_memory() {
 fn mutated_batches_never_panic() {
     let mut prng = Prng::new(2);
     for _ in 0..FRAMES {
-        let mut records: Vec<u8> = (0..prng.below(200)).map(|_| prng.next_u64() as u8 & prng.next_u64() as u8).collect();
+        let mut records: Vec<u8> =
+            (0..prng.below(200)).map(|_| prng.next_u64() as u8 & prng.next_u64() as u8).collect();
         if records.len() > 16 {
             records[16] = 2;
             records[8..12].copy_from_slice(&(prng.below(220) as i32 - 10).to_be_bytes());

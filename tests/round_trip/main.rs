@@ -7,6 +7,7 @@ mod fetch;
 mod hostile;
 mod messages;
 mod produce;
+mod record_batch;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;

@@ -21,7 +21,9 @@ fn name(name: &str) -> TopicName {
 pub fn api_versions_request(version: i16) -> ApiVersionsRequest {
     match version {
         0..=2 => ApiVersionsRequest::default(),
-        _ => ApiVersionsRequest::default().with_client_software_name(text("kcat")).with_client_software_version(text("1.7")),
+        _ => ApiVersionsRequest::default()
+            .with_client_software_name(text("kcat"))
+            .with_client_software_version(text("1.7")),
     }
 }
 
@@ -47,10 +49,13 @@ pub fn list_offsets_request(version: i16) -> ListOffsetsRequest {
         let partition = ListOffsetsPartition::default().with_partition_index(index).with_timestamp(-2);
         if version >= 4 { partition.with_current_leader_epoch(3) } else { partition }
     };
-    ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_isolation_level(i8::from(version >= 2)).with_topics(vec![
-        ListOffsetsTopic::default().with_name(name("orders")).with_partitions((0..4).map(partition).collect()),
-        ListOffsetsTopic::default().with_name(name("empty")),
-    ])
+    ListOffsetsRequest::default()
+        .with_replica_id(BrokerId(-1))
+        .with_isolation_level(i8::from(version >= 2))
+        .with_topics(vec![
+            ListOffsetsTopic::default().with_name(name("orders")).with_partitions((0..4).map(partition).collect()),
+            ListOffsetsTopic::default().with_name(name("empty")),
+        ])
 }
 
 pub fn init_producer_id_request(version: i16) -> InitProducerIdRequest {
@@ -65,7 +70,9 @@ pub fn create_topics_request(version: i16) -> CreateTopicsRequest {
         CreatableTopicConfig::default().with_name(text(key)).with_value(value.map(text))
     };
     let assignment = |index: i32| {
-        CreatableReplicaAssignment::default().with_partition_index(index).with_broker_ids(vec![BrokerId(0), BrokerId(1)])
+        CreatableReplicaAssignment::default()
+            .with_partition_index(index)
+            .with_broker_ids(vec![BrokerId(0), BrokerId(1)])
     };
     let automatic = if version >= 4 { -1 } else { 1 };
     CreateTopicsRequest::default().with_timeout_ms(1000).with_validate_only(true).with_topics(vec![
@@ -123,7 +130,9 @@ fn answered<R: messages::Response + Clone + kafka_protocol::protocol::Decodable 
 
 #[test]
 fn api_versions_answers_arrive() {
-    let feature = |name: &str, min: i16| SupportedFeatureKey::default().with_name(text(name)).with_min_version(min).with_max_version(2);
+    let feature = |name: &str, min: i16| {
+        SupportedFeatureKey::default().with_name(text(name)).with_min_version(min).with_max_version(2)
+    };
     for version in versions(ApiKey::ApiVersions) {
         let sent = ApiVersionsResponse::default()
             .with_api_keys(messages::listed_versions())
@@ -175,7 +184,8 @@ fn metadata_answers_arrive() {
         .with_is_internal(true)
         .with_topic_authorized_operations(6)
         .with_partitions(vec![partition]);
-    let unknown = MetadataResponseTopic::default().with_error_code(100).with_name(None).with_topic_id(Uuid::from_bytes([8; 16]));
+    let unknown =
+        MetadataResponseTopic::default().with_error_code(100).with_name(None).with_topic_id(Uuid::from_bytes([8; 16]));
     let broker = MetadataResponseBroker::default()
         .with_node_id(BrokerId(1))
         .with_host(text("localhost"))
@@ -200,7 +210,7 @@ fn metadata_answers_arrive() {
             expected.controller_id = BrokerId(-1);
             expected.brokers[0].rack = None;
         }
-        if version < 8 || version > 10 {
+        if !(8..=10).contains(&version) {
             expected.cluster_authorized_operations = i32::MIN;
         }
         if version < 12 {
@@ -284,7 +294,8 @@ fn create_topics_answers_arrive() {
         .with_num_partitions(3)
         .with_replication_factor(1)
         .with_configs(Some(vec![config]));
-    let sent = CreateTopicsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic.with_error_message(None)]);
+    let sent =
+        CreateTopicsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic.with_error_message(None)]);
     for version in versions(ApiKey::CreateTopics) {
         let mut expected = sent.clone();
         let topic = &mut expected.topics[0];
@@ -306,7 +317,9 @@ fn delete_topics_answers_arrive() {
         .with_topic_id(Uuid::from_bytes([7; 16]))
         .with_error_code(3)
         .with_error_message(Some(text("unknown")));
-    let sent = DeleteTopicsResponse::default().with_throttle_time_ms(4).with_responses(vec![topic.clone(), topic.with_name(None)]);
+    let sent = DeleteTopicsResponse::default()
+        .with_throttle_time_ms(4)
+        .with_responses(vec![topic.clone(), topic.with_name(None)]);
     for version in versions(ApiKey::DeleteTopics) {
         let mut expected = sent.clone();
         for topic in &mut expected.responses {
@@ -324,7 +337,8 @@ fn delete_topics_answers_arrive() {
 
 #[test]
 fn delete_records_answers_arrive() {
-    let partition = DeleteRecordsPartitionResult::default().with_partition_index(1).with_low_watermark(1 << 40).with_error_code(1);
+    let partition =
+        DeleteRecordsPartitionResult::default().with_partition_index(1).with_low_watermark(1 << 40).with_error_code(1);
     let topic = DeleteRecordsTopicResult::default().with_name(name("orders")).with_partitions(vec![partition]);
     let sent = DeleteRecordsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic]);
     for version in versions(ApiKey::DeleteRecords) {

@@ -67,12 +67,17 @@ fn the_root_is_small() {
 
 #[test]
 fn every_api_has_a_round_trip() {
-    let text = std::fs::read_to_string(repository().join("tests/round_trip.rs")).unwrap_or_default();
+    // `hostile.rs` names every API too, but proves no round trip.
+    let text: String = read_all(repository(), &["tests/round_trip"])
+        .into_iter()
+        .filter(|source| !source.path.ends_with("hostile.rs"))
+        .map(|source| source.text)
+        .collect();
     let keys: Vec<String> = corelane::wire::api::APIS.iter().map(|api| format!("{:?}", api.key)).collect();
     assert_none(rules::all_named(
         keys.iter().map(String::as_str),
         &text,
-        "listed, but has no round trip in tests/round_trip.rs",
+        "listed, but has no round trip in tests/round_trip",
     ));
 }
 

@@ -1,0 +1,234 @@
+//! Planning a move: a partition's flushed tail becomes extents and state blocks in segment files.
+//!
+//! Pure: [`plan`] looks at a `Log` and gives file operations and what will be true when they have succeeded; [`apply`] makes it
+//! true. Between the two nothing of the plan is visible, so a failed write leaves no trace in memory.
+
+use crate::base::gather::Gather;
+use crate::base::limits::{STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_MAX};
+use crate::base::offset::{LeaderEpoch, Offset};
+use crate::base::storage::{FileOp, block_ceil};
+use crate::log::log::Log;
+use crate::log::offset_index::{self, Run};
+use crate::log::producer_state::Producers;
+use crate::log::segment::{self, BlockAt, EXTENT_HEADER_BYTES, ExtentHeader, Segment, StateBlockSource};
+use crate::log::tail::TailBatch;
+use crate::wire::record_batch;
+use bytes::Bytes;
+
+/// What one extent adds to a segment.
+#[derive(Debug)]
+struct Growth {
+    base: Offset,
+    new_segment: bool,
+    end: Offset,
+    file_bytes: u64,
+    block: BlockAt,
+    runs: Vec<Run>,
+    full: bool,
+    bytes: u64,
+}
+
+/// A planned move of one partition.
+#[derive(Debug)]
+pub struct Move {
+    /// To be performed in order.
+    pub ops: Vec<FileOp>,
+    growths: Vec<Growth>,
+    producers: Producers,
+    now_ms: u64,
+}
+
+/// Who moves, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct MoveContext {
+    /// This boot.
+    pub boot: u32,
+    /// Monotonic.
+    pub now_ms: u64,
+}
+
+/// Segment being filled while a plan is made.
+struct Target {
+    base: Offset,
+    new: bool,
+    file_bytes: u64,
+    block: Option<BlockAt>,
+    deltas: u32,
+    bytes_since_full: u64,
+}
+
+impl Target {
+    fn fresh(base: Offset) -> Target {
+        Target { base, new: true, file_bytes: 0, block: None, deltas: 0, bytes_since_full: 0 }
+    }
+
+    /// The log's newest segment if this boot began it and it is neither full nor too old; else a new one (S5).
+    fn choose(log: &Log, base: Offset, now_ms: u64) -> Target {
+        let usable = |segment: &&Segment| {
+            let young = |begun: u64| now_ms.saturating_sub(begun) < log.settings.segment_ms;
+            segment.begun_ms.is_some_and(young) && segment.file_bytes < log.settings.segment_bytes
+        };
+        log.segments.last().filter(usable).map_or(Target::fresh(base), |segment| Target {
+            base: segment.base,
+            new: false,
+            file_bytes: segment.file_bytes,
+            block: Some(segment.block),
+            deltas: segment.deltas,
+            bytes_since_full: segment.bytes_since_full,
+        })
+    }
+}
+
+/// Plans the move of everything that may be moved. The log is open and has something to move.
+/// `doomed` names segment files of the partition that wait for their removal.
+pub fn plan(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
+    let state = log.open_state().expect("opened before the move");
+    let movable = log.movable_end();
+    let batches: Vec<&TailBatch> = log.tail.pinned().take_while(|batch| batch.end <= movable).collect();
+    assert!(!batches.is_empty(), "only partitions with something to move are planned");
+    let mut plan =
+        Move { ops: Vec::new(), growths: Vec::new(), producers: state.moved.clone(), now_ms: context.now_ms };
+    if !log.cleaned {
+        plan_clean(log, doomed, &mut plan.ops);
+    }
+    let mut target = Target::choose(log, batches[0].base, context.now_ms);
+    let mut rest = &batches[..];
+    while !rest.is_empty() {
+        let count = fitting(rest, &target, log.settings.segment_bytes);
+        if count == 0 {
+            target = Target::fresh(rest[0].base);
+            continue;
+        }
+        let (extent, later) = rest.split_at(count);
+        plan_extent(log, context, &mut target, extent, !later.is_empty(), &mut plan);
+        rest = later;
+    }
+    plan
+}
+
+/// First move in this boot: directory, and files that no checkpoint names go away (S18).
+fn plan_clean(log: &Log, doomed: &[String], ops: &mut Vec<FileOp>) {
+    let dir = segment::dir(log.partition);
+    let named = log.segments.iter().map(|segment| segment::name(segment.base));
+    let keep = named.chain(doomed.iter().cloned()).collect();
+    ops.push(FileOp::CreateDirs(dir.clone()));
+    ops.push(FileOp::UnlinkExcept { dir: dir.clone(), suffix: ".segment", keep });
+    ops.push(FileOp::SyncDir(dir));
+}
+
+/// How many batches go into the target before it is full. A new segment takes at least one.
+fn fitting(batches: &[&TailBatch], target: &Target, segment_bytes: u64) -> usize {
+    let mut bytes = target.file_bytes + EXTENT_HEADER_BYTES as u64;
+    let mut count = 0;
+    for batch in batches {
+        bytes += batch.bytes.len() as u64;
+        if bytes > segment_bytes && !(target.new && count == 0) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
+fn plan_extent(log: &Log, context: MoveContext, target: &mut Target, batches: &[&TailBatch], sealed: bool, plan: &mut Move) {
+    let (base, end) = (batches[0].base, batches[batches.len() - 1].end);
+    let mut data = Gather::new();
+    let mut runs = Vec::new();
+    let mut epochs = (LeaderEpoch(-1), LeaderEpoch(-1));
+    let mut producer_ids = Vec::new();
+    let mut position = target.file_bytes + EXTENT_HEADER_BYTES as u64;
+    for (index, batch) in batches.iter().enumerate() {
+        let header = record_batch::parse_header(&batch.bytes).expect("checked when it was appended");
+        let at = u32::try_from(position).expect("segments are below 4 GiB");
+        offset_index::note(&mut runs, batch.base, at, &batch.bytes, index == 0);
+        plan.producers.note(&header, batch.base);
+        producer_ids.push(header.producer_id);
+        epochs = (if index == 0 { LeaderEpoch(header.leader_epoch) } else { epochs.0 }, LeaderEpoch(header.leader_epoch));
+        position += batch.bytes.len() as u64;
+        data.push(batch.bytes.clone());
+    }
+    let bytes = data.len() as u64;
+    let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, bytes };
+    let mut all = Gather::from(header.encode());
+    all.append(data);
+    all.push(Bytes::from_static(&[0; 8]).slice(..(bytes.next_multiple_of(8) - bytes) as usize));
+    let block_position = target.file_bytes + all.len() as u64;
+    let full = target.new
+        || sealed
+        || target.deltas + 1 >= STATE_CHAIN_MAX
+        || target.bytes_since_full + bytes >= STATE_BLOCK_EVERY_BYTES;
+    let block = encode_block(log, context, target, plan, (end, &runs, full, producer_ids));
+    let block_at = BlockAt { position: block_position, bytes: block.len() as u32 };
+    all.push(block);
+    let file_bytes = block_ceil(target.file_bytes + all.len() as u64);
+    let path = segment::path(log.partition, target.base);
+    plan.ops.push(match target.new {
+        true => FileOp::CreateNew(path, all),
+        false => FileOp::Write { path, offset: target.file_bytes, data: all },
+    });
+    let growth =
+        Growth { base: target.base, new_segment: target.new, end, file_bytes, block: block_at, runs, full, bytes };
+    target.new = false;
+    target.file_bytes = file_bytes;
+    target.block = Some(block_at);
+    (target.deltas, target.bytes_since_full) =
+        if full { (0, 0) } else { (target.deltas + 1, target.bytes_since_full + bytes) };
+    plan.growths.push(growth);
+}
+
+/// The state at the extent's end (S10). A full block repeats the index of the whole segment.
+fn encode_block(log: &Log, context: MoveContext, target: &Target, plan: &Move, extent: (Offset, &[Run], bool, Vec<i64>)) -> Bytes {
+    let (end, runs, full, producer_ids) = extent;
+    let mut all_runs: Vec<Run> = Vec::new();
+    if full {
+        let known = log.segments.iter().find(|segment| segment.base == target.base);
+        all_runs.extend(known.iter().flat_map(|segment| segment.runs.iter().flatten()));
+        let planned = plan.growths.iter().filter(|growth| growth.base == target.base);
+        all_runs.extend(planned.flat_map(|growth| growth.runs.iter()));
+    }
+    all_runs.extend_from_slice(runs);
+    let epochs = log.open_state().expect("open").epochs.below(end);
+    let source = StateBlockSource {
+        full,
+        partition: log.partition,
+        boot: context.boot,
+        end,
+        back: if full { None } else { target.block },
+        runs: &all_runs,
+        epochs: &epochs,
+        producers: &plan.producers,
+        producer_ids: if full { plan.producers.ids() } else { producer_ids },
+    };
+    source.encode()
+}
+
+/// The plan's writes have completed: the segments exist, the moved batches are a cache from now on. Calls `moved` with end and
+/// cost of each batch.
+pub fn apply(log: &mut Log, plan: Move, moved: impl FnMut(Offset, usize)) {
+    for growth in plan.growths {
+        if growth.new_segment {
+            log.segments.push(Segment {
+                base: growth.base,
+                end: growth.base,
+                file_bytes: 0,
+                block: growth.block,
+                runs: Some(Vec::new()),
+                deltas: 0,
+                bytes_since_full: 0,
+                begun_ms: Some(plan.now_ms),
+            });
+        }
+        let segment = log.segments.last_mut().expect("the segment being filled");
+        assert_eq!(segment.base, growth.base);
+        segment.end = growth.end;
+        segment.file_bytes = growth.file_bytes;
+        segment.block = growth.block;
+        segment.runs.as_mut().expect("segments of this boot keep their index").extend(growth.runs);
+        (segment.deltas, segment.bytes_since_full) =
+            if growth.full { (0, 0) } else { (segment.deltas + 1, segment.bytes_since_full + growth.bytes) };
+    }
+    log.cleaned = true;
+    log.open_state_mut().expect("open").moved = plan.producers;
+    let end = log.segment_end();
+    log.tail.unpin(end, moved);
+}
