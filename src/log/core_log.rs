@@ -392,7 +392,8 @@ impl CoreLog {
             return Ok(self.journal.last());
         }
         let body = FrameBody::LogStart { partition, start: to };
-        let sequence = self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        let sequence =
+            self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
         log.log_start = to;
         self.writer.want_housekeeping(now.monotonic_ms());
         Ok(sequence)
@@ -405,7 +406,8 @@ impl CoreLog {
             return Err(AppendError::BelowHighWatermark);
         }
         let body = FrameBody::Truncate { partition, end: to };
-        let sequence = self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        let sequence =
+            self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
         let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
         let (end, freed) = log.truncate(to);
         self.pinned_bytes -= bytes - log.tail.pinned_bytes();
@@ -453,7 +455,9 @@ impl CoreLog {
 
     fn note_written(&mut self) {
         let written = self.journal.written();
-        while let Some(waiting) = self.unflushed.get(self.unflushed_written).filter(|waiting| waiting.sequence <= written) {
+        while let Some(waiting) =
+            self.unflushed.get(self.unflushed_written).filter(|waiting| waiting.sequence <= written)
+        {
             self.unflushed_written += 1;
             if let Some(log) = self.logs.get_mut(&waiting.partition)
                 && log.set_written(waiting.end)

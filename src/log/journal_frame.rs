@@ -56,7 +56,14 @@ pub struct FramePlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FrameBody {
     /// A record batch; `again` if it stood in the journal before and was carried on (S8).
-    Append { partition: TopicPartition, leader_epoch: LeaderEpoch, base: Offset, end: Offset, batch: Bytes, again: bool },
+    Append {
+        partition: TopicPartition,
+        leader_epoch: LeaderEpoch,
+        base: Offset,
+        end: Offset,
+        batch: Bytes,
+        again: bool,
+    },
     /// The log of the partition now ends at `end`.
     Truncate { partition: TopicPartition, end: Offset },
     /// The log of the partition now starts at `start`.
@@ -211,8 +218,12 @@ fn decode_body(kind: u8, bytes: &[u8], slice: impl FnOnce() -> Bytes) -> Option<
             let batch = slice().slice(APPEND_PREFIX_BYTES..);
             Some(FrameBody::Append { partition, leader_epoch, base, end, batch, again: kind == KIND_REAPPEND })
         }
-        KIND_TRUNCATE => Some(FrameBody::Truncate { partition: take_partition(&mut fields)?, end: Offset(fields.i64()?) }),
-        KIND_LOG_START => Some(FrameBody::LogStart { partition: take_partition(&mut fields)?, start: Offset(fields.i64()?) }),
+        KIND_TRUNCATE => {
+            Some(FrameBody::Truncate { partition: take_partition(&mut fields)?, end: Offset(fields.i64()?) })
+        }
+        KIND_LOG_START => {
+            Some(FrameBody::LogStart { partition: take_partition(&mut fields)?, start: Offset(fields.i64()?) })
+        }
         KIND_MARK => Some(FrameBody::Mark),
         KIND_BOOT => {
             let checkpoint = fields.u64()?;
@@ -274,7 +285,14 @@ mod tests {
         let partition = TopicPartition { topic: TopicId([7; 16]), partition: 3 };
         let batch = Bytes::from_static(b"not really a batch");
         vec![
-            FrameBody::Append { partition, leader_epoch: LeaderEpoch(9), base: Offset(5), end: Offset(8), batch, again: true },
+            FrameBody::Append {
+                partition,
+                leader_epoch: LeaderEpoch(9),
+                base: Offset(5),
+                end: Offset(8),
+                batch,
+                again: true,
+            },
             FrameBody::Truncate { partition, end: Offset(77) },
             FrameBody::LogStart { partition, start: Offset(78) },
             FrameBody::Mark,

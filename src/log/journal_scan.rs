@@ -84,7 +84,13 @@ impl JournalScan {
         Ok(scan)
     }
 
-    fn note_file(&mut self, path: &str, bytes: &Bytes, identity: &CoreIdentity, checkpoint: &Checkpoint) -> Result<(), Refusal> {
+    fn note_file(
+        &mut self,
+        path: &str,
+        bytes: &Bytes,
+        identity: &CoreIdentity,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), Refusal> {
         let file = self.paths.len();
         self.paths.push(Arc::from(path));
         let found = journal_frame::scan(bytes);
@@ -188,7 +194,13 @@ fn candidate(found: Found, file: usize) -> Candidate {
 fn corrupt_hole(live: &BTreeMap<Sequence, Candidate>, paths: &[Arc<str>], end: Sequence, mark: Sequence) -> Refusal {
     let place = live.get(&end).map_or_else(
         || "no frame before it is left".to_string(),
-        |last| format!("the last good frame before it ends at byte {} of {}", last.position + last.padded_bytes, paths[last.file]),
+        |last| {
+            format!(
+                "the last good frame before it ends at byte {} of {}",
+                last.position + last.padded_bytes,
+                paths[last.file]
+            )
+        },
     );
     Refusal::Corrupt(format!(
         "journal frame {} is missing or damaged although frames up to {mark} had been flushed ({place}). Acknowledged records are at \
@@ -230,7 +242,8 @@ impl Accepted {
             let range = needed.entry(one.file).or_insert((place.boot, place.sequence, place.sequence));
             (range.1, range.2) = (range.1.min(place.sequence), range.2.max(place.sequence));
         }
-        let unneeded = (0..self.paths.len()).filter(|file| !needed.contains_key(file)).map(|file| self.paths[file].clone());
+        let unneeded =
+            (0..self.paths.len()).filter(|file| !needed.contains_key(file)).map(|file| self.paths[file].clone());
         let unneeded = unneeded.collect();
         let dead = |(file, (boot, first, last)): (usize, (u32, Sequence, Sequence))| {
             JournalFile::dead(self.paths[file].clone(), boot, first, last)

@@ -81,7 +81,8 @@ mod tests {
         for (epoch, base) in [(1, 0), (1, 5), (3, 10), (6, 30)] {
             epochs.note(LeaderEpoch(epoch), Offset(base));
         }
-        let ask = |epochs: &LeaderEpochs, asked| epochs.end_offset(LeaderEpoch(asked), Offset(40)).map(|(e, o)| (e.0, o.0));
+        let ask =
+            |epochs: &LeaderEpochs, asked| epochs.end_offset(LeaderEpoch(asked), Offset(40)).map(|(e, o)| (e.0, o.0));
         assert_eq!(ask(&epochs, 0), None);
         assert_eq!(ask(&epochs, 2), Some((1, 10)));
         assert_eq!(ask(&epochs, 5), Some((3, 30)));

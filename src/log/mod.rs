@@ -20,3 +20,5 @@ pub mod segment;
 pub mod segment_move;
 mod segment_writer;
 pub mod tail;
+#[cfg(test)]
+mod tests;

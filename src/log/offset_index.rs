@@ -128,7 +128,8 @@ impl RunRead {
                     return Err(Rotten);
                 }
                 let prefix = &batch[..PREFIX_BYTES];
-                checksum = Some(checksum.map_or_else(|| crc32c::crc32c(prefix), |sum| crc32c::crc32c_append(sum, prefix)));
+                checksum =
+                    Some(checksum.map_or_else(|| crc32c::crc32c(prefix), |sum| crc32c::crc32c_append(sum, prefix)));
                 expected = expected.plus(i64::from(header.last_offset_delta) + 1);
                 let wanted = expected > self.from && expected <= self.until;
                 let fits = at + header.total_bytes - start <= self.bytes_max || (end == start && self.at_least_one);

@@ -78,7 +78,9 @@ impl CoreLog {
         let at = chain.last().map_or(Some(newest.block), |block| block.back).expect("a read was asked for");
         let data = match done.results.into_iter().next() {
             Some(Ok(Some(data))) => data,
-            other => return self.take_offline(partition, format!("reading the state block at {}: {other:?}", at.position)),
+            other => {
+                return self.take_offline(partition, format!("reading the state block at {}: {other:?}", at.position));
+            }
         };
         let path = segment::path(partition, newest.base);
         match decode_block(&data, at, partition) {

@@ -58,7 +58,14 @@ impl IndexCache {
 impl CoreLog {
     /// Whole batches from the one that holds `from` on, below `until`, at most `bytes_max` but one at least if asked for. `from` lies in
     /// `[log start, log end)`; an empty answer means that the next batch does not fit.
-    pub fn read(&mut self, partition: TopicPartition, from: Offset, until: Offset, bytes_max: usize, at_least_one: bool) -> Read {
+    pub fn read(
+        &mut self,
+        partition: TopicPartition,
+        from: Offset,
+        until: Offset,
+        bytes_max: usize,
+        at_least_one: bool,
+    ) -> Read {
         let Some(log) = self.logs.get(&partition).filter(|log| !log.is_offline()) else { return Read::Offline };
         if from >= until {
             return Read::Ready(Gather::new());
@@ -68,7 +75,9 @@ impl CoreLog {
         }
         let wanted = Wanted { from, until, bytes_max: bytes_max.min(READ_BYTES_MAX), at_least_one };
         let index = log.segments.partition_point(|segment| segment.end <= from);
-        let Some(segment) = log.segments.get(index).filter(|segment| segment.base <= from) else { return Read::Offline };
+        let Some(segment) = log.segments.get(index).filter(|segment| segment.base <= from) else {
+            return Read::Offline;
+        };
         if !at_least_one && bytes_max == 0 {
             return Read::Ready(Gather::new());
         }
@@ -126,10 +135,13 @@ impl CoreLog {
             Stage::Data(runs) => {
                 let (position, bytes) = runs.range();
                 let start = (position % BLOCK_BYTES) as usize;
-                let finished = data.get(start..start + bytes as usize).map(|_| data.slice(start..start + bytes as usize));
+                let finished =
+                    data.get(start..start + bytes as usize).map(|_| data.slice(start..start + bytes as usize));
                 match finished.ok_or(()).and_then(|data| runs.finish(&data).map_err(|_| ())) {
                     Ok(gather) => self.notices.push_back(LogNotice::ReadDone { ticket, data: Ok(gather) }),
-                    Err(()) => self.fail_read(ticket, &read, format!("rotten batches in [{position}, {})", position + bytes)),
+                    Err(()) => {
+                        self.fail_read(ticket, &read, format!("rotten batches in [{position}, {})", position + bytes))
+                    }
                 }
             }
             Stage::Index { chain, at } => {

@@ -138,7 +138,8 @@ impl Replay {
     fn move_tails(&mut self, storage: &mut dyn Storage, boot: u32, now_ms: u64) -> Result<(), Refusal> {
         let context = MoveContext { boot, now_ms };
         for log in self.logs.iter_mut().filter(|log| log.tail.has_pinned() && !log.is_offline()) {
-            open_blocking(storage, log).map_err(|why| Refusal::Corrupt(format!("partition {}: {why}", log.partition)))?;
+            open_blocking(storage, log)
+                .map_err(|why| Refusal::Corrupt(format!("partition {}: {why}", log.partition)))?;
             let mut plan = segment_move::plan(log, context, &[]);
             let ops = std::mem::take(&mut plan.ops);
             perform_all(storage, &ops).map_err(Refusal::Storage)?;
@@ -200,7 +201,11 @@ fn renew_checkpoint(storage: &mut dyn Storage, dir: &str, checkpoint: &Checkpoin
 }
 
 /// Frames in sequence order into a map by offset per partition (S16); ids that metadata does not know refuse the start (S13).
-fn replay(checkpoint: &Checkpoint, accepted: &Accepted, topics: &KnownTopics) -> Result<(Vec<Log>, Vec<TopicId>), Refusal> {
+fn replay(
+    checkpoint: &Checkpoint,
+    accepted: &Accepted,
+    topics: &KnownTopics,
+) -> Result<(Vec<Log>, Vec<TopicId>), Refusal> {
     let settings: BTreeMap<TopicPartition, PartitionSettings> = topics.partitions.iter().copied().collect();
     let mut partitions: BTreeMap<TopicPartition, Replayed> = BTreeMap::new();
     for one in &checkpoint.partitions {

@@ -130,7 +130,14 @@ fn fitting(batches: &[&TailBatch], target: &Target, segment_bytes: u64) -> usize
     count
 }
 
-fn plan_extent(log: &Log, context: MoveContext, target: &mut Target, batches: &[&TailBatch], sealed: bool, plan: &mut Move) {
+fn plan_extent(
+    log: &Log,
+    context: MoveContext,
+    target: &mut Target,
+    batches: &[&TailBatch],
+    sealed: bool,
+    plan: &mut Move,
+) {
     let (base, end) = (batches[0].base, batches[batches.len() - 1].end);
     let mut data = Gather::new();
     let mut runs = Vec::new();
@@ -143,7 +150,8 @@ fn plan_extent(log: &Log, context: MoveContext, target: &mut Target, batches: &[
         offset_index::note(&mut runs, batch.base, at, &batch.bytes, index == 0);
         plan.producers.note(&header, batch.base);
         producer_ids.push(header.producer_id);
-        epochs = (if index == 0 { LeaderEpoch(header.leader_epoch) } else { epochs.0 }, LeaderEpoch(header.leader_epoch));
+        epochs =
+            (if index == 0 { LeaderEpoch(header.leader_epoch) } else { epochs.0 }, LeaderEpoch(header.leader_epoch));
         position += batch.bytes.len() as u64;
         data.push(batch.bytes.clone());
     }
@@ -177,7 +185,13 @@ fn plan_extent(log: &Log, context: MoveContext, target: &mut Target, batches: &[
 }
 
 /// The state at the extent's end (S10). A full block repeats the index of the whole segment.
-fn encode_block(log: &Log, context: MoveContext, target: &Target, plan: &Move, extent: (Offset, &[Run], bool, Vec<i64>)) -> Bytes {
+fn encode_block(
+    log: &Log,
+    context: MoveContext,
+    target: &Target,
+    plan: &Move,
+    extent: (Offset, &[Run], bool, Vec<i64>),
+) -> Bytes {
     let (end, runs, full, producer_ids) = extent;
     let mut all_runs: Vec<Run> = Vec::new();
     if full {

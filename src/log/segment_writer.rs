@@ -146,7 +146,9 @@ impl CoreLog {
         if self.writer.disk_full && self.writer.housekeeping_ms.is_some_and(|due| due > now.monotonic_ms()) {
             return false;
         }
-        let Some(target) = self.round_target(now).filter(|target| *target <= self.journal.flushed()) else { return false };
+        let Some(target) = self.round_target(now).filter(|target| *target <= self.journal.flushed()) else {
+            return false;
+        };
         self.writer.housekeeping_ms = None;
         self.writer.disk_full = false;
         self.writer.reappended = Sequence(0);
@@ -212,7 +214,13 @@ impl CoreLog {
             if log.open_state().is_none() || log.movable_end() <= log.segment_end() {
                 continue;
             }
-            let doomed: Vec<String> = self.writer.doomed.iter().filter(|one| one.partition == partition).map(|one| segment::name(one.base)).collect();
+            let doomed: Vec<String> = self
+                .writer
+                .doomed
+                .iter()
+                .filter(|one| one.partition == partition)
+                .map(|one| segment::name(one.base))
+                .collect();
             let mut plan = segment_move::plan(log, context, &doomed);
             let ops = std::mem::take(&mut plan.ops);
             self.issue(Purpose::Move(partition, Box::new(plan)), ops);
@@ -223,7 +231,9 @@ impl CoreLog {
 
     /// Extents of one partition are written, or not.
     pub(super) fn handle_moved(&mut self, partition: TopicPartition, plan: Move, done: FilesDone) {
-        let Phase::Writing { outstanding, .. } = &mut self.writer.phase else { unreachable!("moves end in their phase") };
+        let Phase::Writing { outstanding, .. } = &mut self.writer.phase else {
+            unreachable!("moves end in their phase")
+        };
         *outstanding -= 1;
         let Some(log) = self.logs.get_mut(&partition) else { return };
         if is_full(&done) {
@@ -248,7 +258,8 @@ impl CoreLog {
             self.dirty.remove(&partition);
         }
         let sealed = newest..log.segments.len() - 1;
-        let sealed: Vec<Offset> = log.segments[sealed].iter().filter(|one| one.runs.is_some()).map(|one| one.base).collect();
+        let sealed: Vec<Offset> =
+            log.segments[sealed].iter().filter(|one| one.runs.is_some()).map(|one| one.base).collect();
         for base in sealed {
             self.note_loaded(partition, base);
         }
@@ -334,7 +345,8 @@ impl CoreLog {
             std::mem::take(&mut self.writer.doomed).into_iter().partition(|doomed| doomed.number < number);
         self.writer.doomed = waiting;
         let paths = gone.iter().filter(|doomed| self.logs.contains_key(&doomed.partition));
-        let ops: Vec<FileOp> = paths.map(|doomed| FileOp::Unlink(segment::path(doomed.partition, doomed.base))).collect();
+        let ops: Vec<FileOp> =
+            paths.map(|doomed| FileOp::Unlink(segment::path(doomed.partition, doomed.base))).collect();
         if !ops.is_empty() {
             self.issue(Purpose::Remove, ops);
         }

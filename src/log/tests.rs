@@ -1,0 +1,345 @@
+//! A core's log over a disk in memory that never fails: the plain stories. Faults and schedules are the simulator's.
+
+use crate::base::clock::Now;
+use crate::base::ids::{TopicId, TopicPartition};
+use crate::base::offset::{Durability, LeaderEpoch, Offset};
+use crate::base::storage::{FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
+use crate::log::core_log::{
+    Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings, Read,
+};
+use crate::log::effect::{LogEffect, LogInput, LogNotice};
+use crate::wire::record_batch;
+use bytes::{Bytes, BytesMut};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+struct MemoryDisk {
+    files: BTreeMap<String, Vec<u8>>,
+}
+
+impl MemoryDisk {
+    fn put(&mut self, path: &str, offset: u64, data: &[u8]) {
+        let file = self.files.get_mut(path).unwrap_or_else(|| panic!("{path} exists"));
+        let end = block_ceil(offset + data.len() as u64) as usize;
+        if file.len() < end {
+            file.resize(end, 0);
+        }
+        file[offset as usize..end].fill(0);
+        file[offset as usize..offset as usize + data.len()].copy_from_slice(data);
+    }
+}
+
+impl Storage for MemoryDisk {
+    fn perform(&mut self, op: &FileOp) -> FileOpResult {
+        match op {
+            FileOp::CreateNew(path, data) => {
+                if self.files.contains_key(path) {
+                    return Err(StorageError::Exists);
+                }
+                self.files.insert(path.clone(), Vec::new());
+                self.put(path, 0, &data.to_vec());
+            }
+            FileOp::CreateSized { path, bytes, .. } => {
+                assert!(self.files.insert(path.clone(), vec![0; *bytes as usize]).is_none());
+            }
+            FileOp::Write { path, offset, data } => self.put(path, *offset, &data.to_vec()),
+            FileOp::Rename(from, to) => {
+                let file = self.files.remove(from).ok_or(StorageError::NotFound)?;
+                self.files.insert(to.clone(), file);
+            }
+            FileOp::Unlink(path) => drop(self.files.remove(path)),
+            FileOp::UnlinkExcept { dir, suffix, keep } => {
+                let prefix = format!("{dir}/");
+                self.files.retain(|path, _| {
+                    let name = path.strip_prefix(&prefix);
+                    name.is_none_or(|name| !name.ends_with(suffix) || keep.iter().any(|one| one == name))
+                });
+            }
+            FileOp::RemoveDirAll(dir) => self.files.retain(|path, _| !path.starts_with(&format!("{dir}/"))),
+            FileOp::Read { path, offset, bytes } => {
+                let file = self.files.get(path).ok_or(StorageError::NotFound)?;
+                let end = file.len().min((*offset + *bytes) as usize);
+                return Ok(Some(Bytes::copy_from_slice(&file[*offset as usize..end])));
+            }
+            FileOp::CreateDirs(_) | FileOp::Flush(_) | FileOp::SyncDir(_) | FileOp::SyncAll => {}
+        }
+        Ok(None)
+    }
+
+    fn list(&mut self, dir: &str) -> Result<Vec<String>, StorageError> {
+        let prefix = format!("{dir}/");
+        let names: BTreeSet<String> = self
+            .files
+            .keys()
+            .filter_map(|path| path.strip_prefix(&prefix))
+            .map(|rest| rest.split('/').next().unwrap().to_string())
+            .collect();
+        Ok(names.into_iter().collect())
+    }
+
+    fn size(&mut self, path: &str) -> Result<u64, StorageError> {
+        self.files.get(path).map(|file| file.len() as u64).ok_or(StorageError::NotFound)
+    }
+
+    fn free_bytes(&mut self) -> Result<u64, StorageError> {
+        Ok(1 << 40)
+    }
+}
+
+struct Machine {
+    disk: MemoryDisk,
+    log: CoreLog,
+    boot: u32,
+    now: Now,
+    notices: Vec<LogNotice>,
+}
+
+const TOPIC: TopicId = TopicId([7; 16]);
+
+fn partition(index: i32) -> TopicPartition {
+    TopicPartition { topic: TOPIC, partition: index }
+}
+
+fn settings() -> LogSettings {
+    LogSettings { journal_files: 4, journal_file_bytes: 64 * 1024, journal_zeroed: true, tail_cache_bytes: 0 }
+}
+
+fn topics() -> KnownTopics {
+    let settings = PartitionSettings { durability: Durability::Disk, segment_bytes: 100_000, segment_ms: 1 << 40 };
+    KnownTopics {
+        partitions: (0..4).map(|index| (partition(index), settings)).collect(),
+        live: BTreeSet::from([TOPIC]),
+        deleted: BTreeSet::new(),
+    }
+}
+
+fn recover(disk: &mut MemoryDisk, boot: u32) -> CoreLog {
+    let identity = CoreIdentity { generation: 1, core: 0, boot, seed: u64::from(boot) };
+    CoreLog::recover(disk, identity, settings(), &topics(), 0).expect("a healthy disk")
+}
+
+impl Machine {
+    fn new() -> Machine {
+        let mut disk = MemoryDisk::default();
+        CoreLog::format(&mut disk, 1, 0, 1, Vec::new()).unwrap();
+        let log = recover(&mut disk, 2);
+        Machine { disk, log, boot: 2, now: Now { monotonic_ns: 0, wall_ms: 0 }, notices: Vec::new() }
+    }
+
+    fn restart(&mut self) {
+        self.boot += 1;
+        self.notices.clear();
+        self.log = recover(&mut self.disk, self.boot);
+        self.log.check();
+    }
+
+    /// Performs effects until nothing happens any more.
+    fn settle(&mut self) {
+        loop {
+            self.now.monotonic_ns += 200_000_000;
+            self.log.handle_tick(self.now, 1 << 40);
+            self.log.end_turn(self.now);
+            let mut idle = true;
+            while let Some(effect) = self.log.poll_effect() {
+                idle = false;
+                let input = self.perform(effect);
+                if let Some(input) = input {
+                    self.log.handle(input, self.now);
+                    self.log.check();
+                }
+                self.log.end_turn(self.now);
+            }
+            while let Some(notice) = self.log.poll_notice() {
+                self.notices.push(notice);
+            }
+            if idle {
+                return;
+            }
+        }
+    }
+
+    fn perform(&mut self, effect: LogEffect) -> Option<LogInput> {
+        match effect {
+            LogEffect::JournalWrite { ticket, path, offset, data } => {
+                assert_eq!(offset % 4096, 0);
+                self.disk.put(&path, offset, &data.to_vec());
+                Some(LogInput::JournalWritten { ticket, result: Ok(()) })
+            }
+            LogEffect::JournalFlush { ticket, .. } => Some(LogInput::JournalFlushed { ticket, result: Ok(()) }),
+            LogEffect::JournalClosed { .. } => None,
+            LogEffect::Files { ticket, ops } => {
+                let results = ops.iter().map(|op| self.disk.perform(op)).collect();
+                Some(LogInput::Files { ticket, done: FilesDone { results } })
+            }
+        }
+    }
+
+    fn open(&mut self, partition: TopicPartition) {
+        while self.log.open(partition) == Openness::Opening {
+            self.settle();
+        }
+        assert_eq!(self.log.open(partition), Openness::Open);
+    }
+
+    fn append(&mut self, partition: TopicPartition, producer: (i64, i32), payload: usize) -> Result<i64, AppendError> {
+        self.open(partition);
+        let mut bytes = vec![0u8; record_batch::HEADER_BYTES + payload];
+        let length = (bytes.len() - record_batch::LENGTH_PREFIX_BYTES) as i32;
+        bytes[8..12].copy_from_slice(&length.to_be_bytes());
+        bytes[16] = 2;
+        bytes[23..27].copy_from_slice(&1i32.to_be_bytes());
+        bytes[43..51].copy_from_slice(&producer.0.to_be_bytes());
+        bytes[51..53].copy_from_slice(&0i16.to_be_bytes());
+        bytes[53..57].copy_from_slice(&producer.1.to_be_bytes());
+        bytes[57..61].copy_from_slice(&2i32.to_be_bytes());
+        let crc = crc32c::crc32c(&bytes[21..]);
+        bytes[17..21].copy_from_slice(&crc.to_be_bytes());
+        let header = record_batch::parse_header(&bytes).unwrap();
+        let append = Append { batch: BytesMut::from(&bytes[..]), header, buffer_bytes: bytes.len() };
+        self.log
+            .append(partition, append, LeaderEpoch(self.boot as i32), self.now)
+            .map(|appended| appended.base_offset.0)
+    }
+
+    fn append_until_taken(&mut self, partition: TopicPartition, producer: (i64, i32), payload: usize) -> i64 {
+        loop {
+            match self.append(partition, producer, payload) {
+                Ok(base) => return base,
+                Err(AppendError::NotAppendable(Appendable::Paused)) => self.settle(),
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+    }
+
+    /// Base offsets of all batches from `from` to the high watermark.
+    fn read_all(&mut self, partition: TopicPartition, from: i64) -> Vec<i64> {
+        self.open(partition);
+        let until = self.log.offsets(partition).unwrap().high_watermark;
+        let (mut from, mut bases) = (Offset(from), Vec::new());
+        while from < until {
+            let gather = match self.log.read(partition, from, until, 10_000, true) {
+                Read::Ready(gather) => gather,
+                Read::Pending(ticket) => {
+                    self.settle();
+                    let done = self.notices.iter().find_map(|notice| match notice {
+                        LogNotice::ReadDone { ticket: done, data } if *done == ticket => Some(data.clone()),
+                        _ => None,
+                    });
+                    done.expect("the read ended").expect("no rot")
+                }
+                Read::Offline => panic!("offline"),
+            };
+            let (bytes, mut at) = (gather.to_vec(), 0);
+            assert!(!bytes.is_empty());
+            while at < bytes.len() {
+                let header = record_batch::parse_header(&bytes[at..]).unwrap();
+                bases.push(header.base_offset);
+                from = Offset(header.base_offset + 2);
+                at += header.total_bytes;
+            }
+        }
+        bases
+    }
+}
+
+#[test]
+fn records_survive_recycling_rolls_and_restarts_at_their_offsets() {
+    let mut machine = Machine::new();
+    let mut expected: [i64; 4] = [0; 4];
+    for round in 0..3 {
+        for index in 0..400 {
+            let (slot, payload) = (index % 4, if index % 4 == 0 { 50 } else { 2500 });
+            let base = machine.append_until_taken(
+                partition(slot as i32),
+                (slot as i64, (expected[slot] % (1 << 31)) as i32),
+                payload,
+            );
+            assert_eq!(base, expected[slot], "round {round}");
+            expected[slot] += 2;
+        }
+        machine.settle();
+        machine.restart();
+        for slot in 0..4 {
+            let offsets = machine.log.offsets(partition(slot as i32)).unwrap();
+            assert_eq!(offsets.high_watermark.0, expected[slot]);
+            let bases = machine.read_all(partition(slot as i32), 0);
+            assert_eq!(bases, (0..expected[slot] / 2).map(|one| one * 2).collect::<Vec<_>>());
+        }
+    }
+    let segments = machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
+    assert!(segments > 10, "{segments}");
+}
+
+#[test]
+fn duplicates_are_known_after_moves_and_restarts() {
+    let mut machine = Machine::new();
+    for number in 0..300 {
+        machine.append_until_taken(partition(1), (9, number * 2), 2000);
+        machine.append_until_taken(partition(2), (9, number * 2), 20);
+    }
+    machine.settle();
+    for _ in 0..2 {
+        for index in [1, 2] {
+            for number in 295..300 {
+                assert_eq!(machine.append(partition(index), (9, number * 2), 20), Ok(i64::from(number) * 2));
+            }
+            assert_eq!(machine.append(partition(index), (9, 601), 20), Err(AppendError::OutOfOrderSequence));
+        }
+        machine.restart();
+    }
+}
+
+#[test]
+fn deleted_records_and_topics_give_their_space_back() {
+    let mut machine = Machine::new();
+    for number in 0..300 {
+        machine.append_until_taken(partition(1), (-1, number), 2000);
+    }
+    machine.settle();
+    let files = |machine: &Machine| machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
+    let before = files(&machine);
+    machine.log.delete_records(partition(1), Offset(500), machine.now).unwrap();
+    for _ in 0..10 {
+        machine.settle();
+    }
+    assert!(files(&machine) < before, "{} of {before}", files(&machine));
+    machine.restart();
+    assert_eq!(machine.log.offsets(partition(1)).unwrap().log_start, Offset(500));
+    assert_eq!(machine.read_all(partition(1), 500)[0], 500);
+    machine.log.delete_topic(TOPIC, machine.now.monotonic_ms());
+    for _ in 0..10 {
+        machine.settle();
+    }
+    assert_eq!(files(&machine), 0);
+    assert!(machine.notices.iter().any(|notice| matches!(notice, LogNotice::Forgotten { topic: TOPIC })));
+}
+
+#[test]
+fn truncation_survives_a_restart() {
+    let mut machine = Machine::new();
+    for number in 0..10 {
+        machine.append(partition(0), (3, number * 2), 100).unwrap();
+    }
+    machine.log.truncate(partition(0), Offset(9), machine.now).unwrap();
+    assert_eq!(machine.append(partition(0), (3, 8), 100), Ok(8));
+    machine.settle();
+    machine.restart();
+    assert_eq!(machine.read_all(partition(0), 0), vec![0, 2, 4, 6, 8]);
+    assert_eq!(machine.append(partition(0), (3, 8), 100), Ok(8));
+}
+
+#[test]
+fn a_drain_puts_everything_into_segments() {
+    let mut machine = Machine::new();
+    for number in 0..20 {
+        machine.append(partition(0), (3, number * 2), 100).unwrap();
+    }
+    machine.settle();
+    let identity = CoreIdentity { generation: 1, core: 0, boot: 9, seed: 0 };
+    let partitions = CoreLog::drain(&mut machine.disk, identity, &topics(), 0).unwrap();
+    CoreLog::format(&mut machine.disk, 2, 0, 9, partitions).unwrap();
+    let identity = CoreIdentity { generation: 2, core: 0, boot: 9, seed: 1 };
+    machine.log = CoreLog::recover(&mut machine.disk, identity, settings(), &topics(), 0).unwrap();
+    assert_eq!(machine.read_all(partition(0), 0).len(), 20);
+    assert_eq!(machine.append(partition(0), (3, 38), 100), Ok(38));
+}
