@@ -1,0 +1,119 @@
+"""The real binary as a test sees it: arguments, ready line, log lines, signals, exit code."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+READY_SECONDS_MAX = 30
+STOP_SECONDS_MAX = 30
+
+
+def scratch(name):
+    """A new directory on the disk that the binary was built on (never a tmpfs)."""
+    parent = os.environ.get("SCRATCH_DIR") or os.path.dirname(os.path.abspath(Broker.binary))
+    return tempfile.mkdtemp(prefix=f"clients-{name}-", dir=parent)
+
+
+class Broker:
+    """One run of `corelane dev` with a data directory."""
+
+    binary = None
+    running = []
+    directories = []
+
+    def __init__(self, cores=1, data_dir=None, sets=(), arguments=()):
+        if data_dir is None:
+            data_dir = scratch("data")
+            Broker.directories.append(data_dir)
+        self.data_dir = data_dir
+        line = [Broker.binary, "--log-format", "json", "dev", "--port", "0", "--cores", str(cores), "--data-dir", data_dir]
+        for key, value in dict(sets).items():
+            line += ["--set", f"{key}={value}"]
+        environment = {k: v for k, v in os.environ.items() if not k.startswith(("CORELANE_", "KAFKA_"))}
+        self.process = subprocess.Popen(
+            line + list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True, env=environment,
+        )
+        Broker.running.append(self)
+        self.stderr = []
+        self.reader = threading.Thread(target=self._read_stderr, daemon=True)
+        self.reader.start()
+        self.ready = self._read_ready()
+        words = dict(word.split("=", 1) for word in self.ready.split()[1:])
+        self.listeners = words["listeners"].split(",")
+        self.address = self.listeners[0]
+        assert len(self.listeners) == cores == int(words["cores"]), self.ready
+
+    def _read_stderr(self):
+        for line in self.process.stderr:
+            self.stderr.append(line.rstrip("\n"))
+
+    def _read_ready(self):
+        watchdog = threading.Timer(READY_SECONDS_MAX, self.process.kill)
+        watchdog.start()
+        line = self.process.stdout.readline().rstrip("\n")
+        watchdog.cancel()
+        assert line.startswith("ready "), f"no ready line but {line!r}; standard error:\n" + "\n".join(self.stderr[-40:])
+        return line
+
+    def stop(self, with_signal=signal.SIGTERM):
+        """Stops it gracefully; whatever is not a clean end fails the test."""
+        Broker.running.remove(self)
+        if self.process.poll() is not None:
+            raise AssertionError(f"the broker ended by itself, code {self.process.returncode}:\n" + "\n".join(self.stderr[-40:]))
+        self.process.send_signal(with_signal)
+        try:
+            code = self.process.wait(STOP_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise AssertionError(f"no stop within {STOP_SECONDS_MAX} s:\n" + "\n".join(self.stderr[-40:]))
+        self.reader.join()
+        rest = self.process.stdout.read()
+        assert code == 0, f"exit code {code}:\n" + "\n".join(self.stderr[-40:])
+        assert rest == "", f"standard output holds more than the ready line: {rest!r}"
+
+    def kill(self):
+        """kill -9."""
+        Broker.running.remove(self)
+        self.process.kill()
+        self.process.wait()
+
+    def log(self):
+        """The JSON lines on standard error."""
+        lines = []
+        for line in self.stderr:
+            try:
+                lines.append(json.loads(line))
+            except ValueError:
+                pass
+        return lines
+
+    @classmethod
+    def stop_all(cls):
+        for broker in list(cls.running):
+            broker.kill()
+        for directory in cls.directories:
+            if not os.environ.get("KEEP"):
+                shutil.rmtree(directory, ignore_errors=True)
+        cls.directories.clear()
+
+
+def run(line, seconds=120, stdin=None, expect=0):
+    """Runs a client; gives its standard output as bytes. Another exit code, or no end in time, fails the test."""
+    began = time.monotonic()
+    with open(stdin, "rb") if stdin else open(os.devnull, "rb") as source:
+        try:
+            done = subprocess.run(line, stdin=source, capture_output=True, timeout=seconds)
+        except subprocess.TimeoutExpired as late:
+            said = (late.stderr or b"")[-2000:].decode(errors="replace")
+            raise AssertionError(f"no end within {seconds} s: {' '.join(line)}\n{said}") from None
+    if done.returncode != expect:
+        said = done.stdout[-1000:].decode(errors="replace") + done.stderr[-3000:].decode(errors="replace")
+        raise AssertionError(f"exit code {done.returncode} after {time.monotonic() - began:.1f} s: {' '.join(line)}\n{said}")
+    return done.stdout
