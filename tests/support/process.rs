@@ -1,0 +1,250 @@
+//! The real binary as a child process: configuration file, ready line, logs, kill.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long a start may take before the test fails.
+pub const READY_LIMIT: Duration = Duration::from_secs(60);
+
+/// The binary under test: built by cargo, or the one that `CORELANE_BINARY` names.
+pub fn binary() -> PathBuf {
+    std::env::var_os("CORELANE_BINARY").map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_corelane")), PathBuf::from)
+}
+
+/// What a broker is started with. The log file is kept over restarts.
+#[derive(Clone, Debug)]
+pub struct Machine {
+    pub data: PathBuf,
+    /// Configuration file and logs are written here, so that they survive the data directory.
+    pub work: PathBuf,
+    pub cores: usize,
+    /// Port of core 0; 0 lets the kernel choose.
+    pub port: u16,
+    /// Further configuration keys.
+    pub keys: Vec<(String, String)>,
+}
+
+impl Machine {
+    pub fn new(data: &Path, work: &Path, cores: usize) -> Machine {
+        Machine { data: data.into(), work: work.into(), cores, port: free_ports(8), keys: Vec::new() }
+    }
+
+    pub fn with(mut self, key: &str, value: impl ToString) -> Machine {
+        self.keys.push((key.to_string(), value.to_string()));
+        self
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        self.work.join("broker.log")
+    }
+
+    fn write_configuration(&self) -> PathBuf {
+        let mut text = format!(
+            "node.id=0\nlisteners=PLAINTEXT://127.0.0.1:{}\nlog.dirs={}\ncores={}\n",
+            self.port,
+            self.data.display(),
+            self.cores
+        );
+        for (key, value) in &self.keys {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        let path = self.work.join("broker.properties");
+        std::fs::write(&path, text).expect("configuration file");
+        path
+    }
+
+    /// Starts the binary and returns at once.
+    pub fn spawn(&self) -> Broker {
+        let configuration = self.write_configuration();
+        let log = OpenOptions::new().create(true).append(true).open(self.log_path()).expect("log file");
+        let mut command = Command::new(binary());
+        command.args(["start", "--log-format", "json", "--config"]).arg(configuration);
+        // What the surrounding environment says must not reach the broker.
+        for (key, _) in std::env::vars_os() {
+            let name = key.to_string_lossy().to_string();
+            if name.starts_with("CORELANE_") || name.starts_with("KAFKA_") {
+                command.env_remove(key);
+            }
+        }
+        Broker::from_command(command, log)
+    }
+
+    /// Starts the binary and waits until clients can connect.
+    pub fn start(&self) -> Broker {
+        let mut broker = self.spawn();
+        if let Err(problem) = broker.wait_ready(READY_LIMIT) {
+            panic!("{problem}\n--- end of the log:\n{}", self.log_end(30));
+        }
+        broker
+    }
+
+    /// The last lines of the log.
+    pub fn log_end(&self, lines: usize) -> String {
+        let text = std::fs::read_to_string(self.log_path()).unwrap_or_default();
+        let all: Vec<&str> = text.lines().collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+/// The line `ready node=0 cores=2 listeners=127.0.0.1:9092,127.0.0.1:9093`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ready {
+    pub node: u32,
+    pub cores: usize,
+    pub listeners: Vec<String>,
+}
+
+impl Ready {
+    /// Others script against this line, so its form is exact.
+    pub fn parse(line: &str) -> Option<Ready> {
+        let mut words = line.split(' ');
+        if words.next() != Some("ready") {
+            return None;
+        }
+        let node = words.next()?.strip_prefix("node=")?.parse().ok()?;
+        let cores = words.next()?.strip_prefix("cores=")?.parse().ok()?;
+        let listeners: Vec<String> = words.next()?.strip_prefix("listeners=")?.split(',').map(str::to_string).collect();
+        (words.next().is_none() && listeners.len() == cores).then_some(Ready { node, cores, listeners })
+    }
+}
+
+/// A running broker; killed when dropped.
+pub struct Broker {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    ready: Option<Ready>,
+    spawned: Instant,
+}
+
+impl Broker {
+    /// Runs the command with its standard output watched and its standard error in `log`.
+    pub fn from_command(mut command: Command, log: File) -> Broker {
+        let spawned = Instant::now();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("the binary starts");
+        let stdout = child.stdout.take().expect("piped");
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Broker { child, lines, seen: Vec::new(), ready: None, spawned }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// When the process was started.
+    pub fn spawned(&self) -> Instant {
+        self.spawned
+    }
+
+    /// Waits for the ready line. The error says what came instead.
+    pub fn wait_ready(&mut self, limit: Duration) -> Result<Ready, String> {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if let Some(ready) = Ready::parse(&line) {
+                        self.ready = Some(ready.clone());
+                        return Ok(ready);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    return Err(format!("not ready after {} ms; printed {:?}", limit.as_millis(), self.seen));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let status = self.child.wait().expect("wait");
+                    return Err(format!("ended ({status}) before it was ready; printed {:?}", self.seen));
+                }
+            }
+        }
+    }
+
+    pub fn ready(&self) -> &Ready {
+        self.ready.as_ref().expect("wait_ready came first")
+    }
+
+    /// Address of core 0.
+    pub fn address(&self) -> &str {
+        &self.ready().listeners[0]
+    }
+
+    /// Lines of standard output so far.
+    pub fn output(&mut self) -> &[String] {
+        self.seen.extend(self.lines.try_iter());
+        &self.seen
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("wait").is_none()
+    }
+
+    /// kill -9, and waits until the process is gone.
+    pub fn kill(mut self) {
+        self.kill_in_place();
+    }
+
+    fn kill_in_place(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: plain system call on our own child, which has not been waited for.
+        let result = unsafe { libc::kill(self.child.id() as i32, signal) };
+        assert_eq!(result, 0, "signal {signal} to the broker");
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait_end(&mut self, limit: Duration) -> Option<ExitStatus> {
+        let deadline = Instant::now() + limit;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("wait") {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    }
+
+    /// SIGTERM; the broker must end by itself with code 0.
+    pub fn stop(mut self) {
+        self.signal(libc::SIGTERM);
+        let status = self.wait_end(Duration::from_secs(30)).expect("ends within 30 s of SIGTERM");
+        assert!(status.success(), "a stop ends with code 0, not {status} (signal {:?})", status.signal());
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill_in_place();
+    }
+}
+
+/// First of `count` ports in a row that are free now, outside the ephemeral range so that no client takes them meanwhile.
+pub fn free_ports(count: u16) -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let own = (std::process::id() % 500) as u16 * 16;
+    loop {
+        let step = NEXT.fetch_add(count, Ordering::Relaxed);
+        let base = 12_000 + (own + step) % 18_000;
+        if (base..base + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            return base;
+        }
+    }
+}
