@@ -1,51 +1,202 @@
-//! kill -9 on the real binary.
+//! kill -9 on the real binary, at random moments, a third of them inside recovery, with a ring so tiny that each round
+//! crosses at least three recycles. What is checked: `support::history` H1-H5, and `crash::fates` for topics.
+//!
+//! `ROUNDS=10` by default; `SEED=` repeats the choices of a run (not its timing); `KEEP=1` keeps the directory.
+
+#[path = "crash/fates.rs"]
+mod fates;
 mod support;
 
-use std::collections::BTreeMap;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use support::client::{Connection, EARLIEST, LATEST};
-use support::history::History;
-use support::workload::{self, Round, Stream};
+use fates::Fates;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use support::client::{Connection, Failure, LATEST};
+use support::load::{Load, Running, TopicPlan};
+use support::process::{Broker, Machine};
+use support::{Random, Scratch};
+
+const JOURNAL_FILES: u64 = 4;
+const JOURNAL_FILE_BYTES: u64 = 256 * 1024;
+/// Journal bytes per core and round: the ring once, and three files again.
+const ROUND_BYTES: u64 = (JOURNAL_FILES + 3) * JOURNAL_FILE_BYTES;
+/// The last one is slow: its tails are so small that they are re-appended instead of moved.
+const TOPICS: [TopicPlan; 3] = [
+    TopicPlan { name: "orders", partitions: 6, idempotent_producers: 1, plain_producers: 1, pace_ms: 0 },
+    TopicPlan { name: "clicks", partitions: 3, idempotent_producers: 1, plain_producers: 1, pace_ms: 0 },
+    TopicPlan { name: "trickle", partitions: 24, idempotent_producers: 1, plain_producers: 0, pace_ms: 7 },
+];
+/// Records before the last known end that are read again after each restart; everything every few rounds.
+const READ_AGAIN: i64 = 2_000;
+
+struct World {
+    machine: Machine,
+    load: Load,
+    fates: Fates,
+    random: Random,
+    ready_ms: u64,
+    kills: u64,
+    kills_in_recovery: u64,
+    changes_of_cores: u64,
+    log_starts: AtomicU64,
+}
 
 #[test]
-fn every_call_of_the_raw_client() {
-    let Ok(address) = std::env::var("BROKER") else { return };
-    let mut connection = Connection::open(&address).unwrap();
-    let _ = connection.delete_topic("t1");
-    std::thread::sleep(std::time::Duration::from_secs(1));
-    connection.create_topic("t1", 3, &[]).unwrap();
-    let leaders = connection.leaders(&["t1", "nope"]).unwrap();
-    println!("{leaders:?}");
-    assert!(leaders[1].is_none());
-    let identity = connection.init_producer_id().unwrap();
-    let history = Mutex::new(History::default());
-    history.lock().unwrap().add_producer(1, true);
-    history.lock().unwrap().add_producer(2, false);
-    let (stopping, bytes, batches) = (AtomicBool::new(false), AtomicU64::new(0), AtomicU64::new(0));
-    let round = Round { history: &history, stopping: &stopping, bytes: &bytes, batches: &batches };
-    let mut first: Vec<Stream> = (0..3).map(|p| Stream::new("t1", p, 1, Some(identity))).collect();
-    let mut second: Vec<Stream> = (0..3).map(|p| Stream::new("t1", p, 2, None)).collect();
-    let partitions: Vec<(String, i32)> = (0..3).map(|p| ("t1".to_string(), p)).collect();
-    std::thread::scope(|scope| {
-        scope.spawn(|| assert!(workload::produce(&round, &address, &mut first, 5).is_none()));
-        scope.spawn(|| assert!(workload::produce(&round, &address, &mut second, 6).is_none()));
-        scope.spawn(|| assert!(workload::consume(&round, &address, &partitions).is_none()));
-        std::thread::sleep(std::time::Duration::from_secs(2));
-        stopping.store(true, Ordering::Relaxed);
-    });
-    println!("{} bytes {} batches {} acked", bytes.into_inner(), batches.into_inner(), history.lock().unwrap().acknowledged());
-    for p in 0..3 {
-        println!("end {}", workload::read_to_end(&mut connection, &history, "t1", p, 0).unwrap());
+fn nothing_acknowledged_is_lost_by_kill_9() {
+    let scratch = Scratch::new("crash");
+    let rounds = support::knob("ROUNDS", 10);
+    let mut world = World::new(&scratch, support::seed());
+    let mut broker = world.machine.start();
+    world.load.create(broker.address());
+    for round in 0..rounds {
+        let began = Instant::now();
+        world.load_and_kill(broker);
+        world.kill_in_recovery();
+        world.change_cores();
+        broker = world.machine.start();
+        world.ready_ms = broker.spawned().elapsed().as_millis() as u64;
+        world.verify(broker.address(), round % 8 == 7, round);
+        println!(
+            "round {round}: {} cores, ready in {} ms, {} records acknowledged so far, {} ms",
+            world.machine.cores,
+            world.ready_ms,
+            world.load.history.lock().unwrap().acknowledged(),
+            began.elapsed().as_millis()
+        );
     }
-    history.lock().unwrap().ask_log_start("t1", 1, 100);
-    assert_eq!(connection.delete_records("t1", 1, 100).unwrap(), 100);
-    assert_eq!(connection.list_offset("t1", 1, EARLIEST).unwrap(), 100);
-    println!("{}", connection.list_offset("t1", 1, LATEST).unwrap());
-    workload::read_to_end(&mut connection, &history, "t1", 1, 0).unwrap();
-    let mut history = history.lock().unwrap();
-    history.check_order();
-    println!("{:?}", history.violations);
-    assert!(history.violations.is_empty());
-    let _: BTreeMap<i32, i32> = BTreeMap::new();
+    broker.stop();
+    let stopped = world.machine.start();
+    world.verify(stopped.address(), true, rounds);
+    stopped.stop();
+    println!(
+        "{rounds} rounds: {} kills under load, {} in recovery, {} changes of cores, {} log starts moved, {} topics made, {} deleted",
+        world.kills,
+        world.kills_in_recovery,
+        world.changes_of_cores,
+        world.log_starts.into_inner(),
+        world.fates.created,
+        world.fates.deleted
+    );
+}
+
+impl World {
+    fn new(scratch: &Scratch, seed: u64) -> World {
+        let data = scratch.path().join("data");
+        let machine = Machine::new(&data, scratch.path(), 2)
+            .with("journal.files", JOURNAL_FILES)
+            .with("journal.file.bytes", JOURNAL_FILE_BYTES)
+            .with("message.max.bytes", 65_536)
+            .with("log.segment.bytes", 1_048_576)
+            .with("tail.cache.bytes", 262_144)
+            .with("auto.create.topics.enable", false);
+        World {
+            machine,
+            load: Load::new(&TOPICS),
+            fates: Fates::default(),
+            random: Random::new(seed),
+            ready_ms: 500,
+            kills: 0,
+            kills_in_recovery: 0,
+            changes_of_cores: 0,
+            log_starts: AtomicU64::new(0),
+        }
+    }
+
+    fn load_and_kill(&mut self, broker: Broker) {
+        let addresses = broker.ready().listeners.clone();
+        let delay = Duration::from_millis(self.random.below(200));
+        let (load_seed, operator_seed) = (self.random.next(), self.random.next());
+        let (fates, log_starts) = (&mut self.fates, &self.log_starts);
+        let operator = |running: &Running| administrate(running, fates, log_starts, operator_seed);
+        self.load.run(&addresses, load_seed, operator, |running| {
+            running.wait_for_bytes(ROUND_BYTES, Duration::from_secs(60));
+            std::thread::sleep(delay);
+            running.doom();
+            broker.kill();
+        });
+        self.kills += 1;
+    }
+
+    /// None, one or several kills before the broker is ready; a third of all kills on average.
+    fn kill_in_recovery(&mut self) {
+        let kills = match self.random.below(8) {
+            0..5 => 0,
+            5..7 => 1,
+            _ => 2 + self.random.below(3),
+        };
+        for _ in 0..kills {
+            let broker = self.machine.spawn();
+            let moment = self.random.below(self.ready_ms * 1_100 + 1);
+            std::thread::sleep(Duration::from_micros(moment));
+            broker.kill();
+            self.kills_in_recovery += 1;
+        }
+    }
+
+    fn change_cores(&mut self) {
+        if self.random.one_in(3) {
+            let cores = 1 + self.random.below(3) as usize;
+            self.changes_of_cores += u64::from(cores != self.machine.cores);
+            self.machine.cores = cores;
+            // And a crash inside the change, sometimes.
+            if self.random.one_in(3) {
+                self.kill_in_recovery();
+            }
+        }
+    }
+
+    /// After a restart: what was promised is there, then what had no answer is sent again.
+    fn verify(&mut self, address: &str, everything: bool, round: u64) {
+        let result = self.try_verify(address, everything);
+        if let Some(violations) = self.load.violations() {
+            panic!("round {round}: {violations}\n{}", self.machine.log_end(20));
+        }
+        result.unwrap_or_else(|failure| panic!("round {round}: {failure:?}\n{}", self.machine.log_end(20)));
+    }
+
+    fn try_verify(&mut self, address: &str, everything: bool) -> Result<(), Failure> {
+        self.fates.verify(&mut Connection::open(address)?, &self.load.history)?;
+        self.load.verify(address, (!everything).then_some(READ_AGAIN))?;
+        self.load.retry(address)?;
+        if self.random.one_in(3) {
+            self.load.renew_a_producer(address, &mut self.random);
+        }
+        Ok(())
+    }
+}
+
+/// The operator of a round: moves log starts, makes and deletes topics, until the broker is killed.
+fn administrate(running: &Running, fates: &mut Fates, log_starts: &AtomicU64, seed: u64) {
+    let mut random = Random::new(seed);
+    let mut work = || -> Result<(), Failure> {
+        let mut connection = Connection::open(running.address)?;
+        while !running.is_doomed() {
+            std::thread::sleep(Duration::from_millis(random.below(60)));
+            if random.one_in(3) {
+                fates.step(&mut connection, running.history, &mut random)?;
+            } else {
+                move_a_log_start(running, &mut random)?;
+                log_starts.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    };
+    if let Err(failure) = work()
+        && !running.is_doomed()
+    {
+        running.history.lock().unwrap().violate(format!("the operator's request failed: {failure:?}"));
+    }
+}
+
+fn move_a_log_start(running: &Running, random: &mut Random) -> Result<(), Failure> {
+    let chosen = random.below(running.leaders.len() as u64) as usize;
+    let ((topic, partition), leader) = running.leaders.iter().nth(chosen).expect("within bounds");
+    let mut connection = Connection::open(leader)?;
+    let end = connection.list_offset(topic, *partition, LATEST)?;
+    let log_start = running.history.lock().unwrap().log_start(topic, *partition);
+    // Small steps: most records stay to be checked.
+    let to = (log_start + random.below(200) as i64).min(end);
+    running.history.lock().unwrap().ask_log_start(topic, *partition, to);
+    let served = connection.delete_records(topic, *partition, to)?;
+    running.history.lock().unwrap().confirm_log_start(topic, *partition, served);
+    Ok(())
 }

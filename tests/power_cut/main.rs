@@ -6,9 +6,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledged;
 mod rig;
 mod volatile_disk;
 
+use acknowledged::{Flush, cut_repeatedly, cuts};
 use rig::{FileSystem, Rig};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
@@ -85,4 +87,30 @@ fn the_rig_keeps_what_was_flushed_on_ext4() {
 #[test]
 fn the_rig_keeps_what_was_flushed_on_xfs() {
     check_rig(FileSystem::Xfs);
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_on_ext4() {
+    let violations = cut_repeatedly(FileSystem::Ext4, cuts(), Flush::Honest).unwrap_or_default();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_on_xfs() {
+    let violations = cut_repeatedly(FileSystem::Xfs, cuts(), Flush::Honest).unwrap_or_default();
+    assert!(violations.is_empty(), "{violations:#?}");
+}
+
+/// The rig is seen to work: the same run loses data when the broker does not wait for the flush.
+#[test]
+fn without_the_brokers_flush_data_is_lost() {
+    let Some(violations) = cut_repeatedly(FileSystem::Ext4, 5, Flush::LeftOutByBroker) else { return };
+    println!("lost, as it must be: {}", violations.first().expect("a cut without flushes loses data"));
+}
+
+/// And when the disk lies.
+#[test]
+fn on_a_lying_disk_data_is_lost() {
+    let Some(violations) = cut_repeatedly(FileSystem::Ext4, 1, Flush::LeftOutByDisk) else { return };
+    println!("lost, as it must be: {}", violations.first().expect("a lying disk loses data"));
 }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// xfs refuses less than 300 MiB.
-const DISK_BYTES: usize = 640 << 20;
+const DISK_BYTES: usize = 1 << 30;
 /// Tells the re-executed test binary that it is the disk: mount point, socket, bytes, separated by commas.
 pub const DISK_VARIABLE: &str = "POWER_CUT_DISK";
 

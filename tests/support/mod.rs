@@ -14,6 +14,7 @@
 pub mod batch;
 pub mod client;
 pub mod history;
+pub mod load;
 pub mod process;
 pub mod workload;
 

@@ -1,7 +1,7 @@
 //! Producers and consumers over the raw client, at acks=all, several batches in flight.
 
 use super::batch;
-use super::client::{Connection, Failure, FetchFrom, Produced, ProducerIdentity};
+use super::client::{Connection, EARLIEST, Failure, FetchFrom, LATEST, OFFSET_OUT_OF_RANGE, Produced, ProducerIdentity};
 use super::history::{History, Identity, value_of};
 use super::Random;
 use bytes::Bytes;
@@ -105,17 +105,40 @@ impl Stream {
 /// What the threads of a round share.
 pub struct Round<'a> {
     pub history: &'a Mutex<History>,
-    /// Set just before the kill: from then on failures are expected.
+    /// Set to let the threads end in peace: producers take in their last answers.
     pub stopping: &'a AtomicBool,
+    /// Set just before a kill: from then on failures are expected.
+    pub doomed: &'a AtomicBool,
     /// Bytes acknowledged in this round.
     pub bytes: &'a AtomicU64,
-    /// Acknowledged batches in this round.
-    pub batches: &'a AtomicU64,
+    /// Pause after each request of a producer.
+    pub pace: Duration,
+}
+
+impl Round<'_> {
+    /// A thread of the round ended; unless the broker was doomed by then, that is a violation.
+    pub fn ended(&self, who: &str, address: &str, failure: Option<Failure>) {
+        if let Some(failure) = failure
+            && !self.doomed.load(Ordering::SeqCst)
+        {
+            self.history.lock().expect("history").violate(format!("{who} at {address} stopped: {failure:?}"));
+        }
+    }
+}
+
+/// A producer thread: [`drive`], and what ended it is judged.
+pub fn produce(round: &Round, address: &str, streams: &mut [Stream], seed: u64) {
+    round.ended("producer", address, drive(round, address, streams, seed));
+}
+
+/// A consumer thread: [`follow`], and what ended it is judged.
+pub fn consume(round: &Round, address: &str, partitions: &[(String, i32)]) {
+    round.ended("consumer", address, follow(round, address, partitions));
 }
 
 /// Drives the streams, all led at one address, until the connection breaks, `stopping` is set or an error is answered.
 /// Up to three partitions ride in one request.
-pub fn produce(round: &Round, address: &str, streams: &mut [Stream], seed: u64) -> Option<Failure> {
+fn drive(round: &Round, address: &str, streams: &mut [Stream], seed: u64) -> Option<Failure> {
     let mut random = Random::new(seed);
     let mut flights: VecDeque<Vec<usize>> = VecDeque::new();
     let mut connection = match Connection::open_within(address, Duration::from_secs(5)) {
@@ -141,6 +164,9 @@ pub fn produce(round: &Round, address: &str, streams: &mut [Stream], seed: u64) 
             if let Err(error) = connection.send_produce(-1, &batches) {
                 return Some(Failure::Connection(error));
             }
+            if !round.pace.is_zero() {
+                std::thread::sleep(round.pace);
+            }
             continue;
         }
         let answers = match connection.receive_produced() {
@@ -154,7 +180,6 @@ pub fn produce(round: &Round, address: &str, streams: &mut [Stream], seed: u64) 
             let bytes = stream.unanswered.front().map_or(0, |sent| sent.bytes.len() as u64);
             stream.answered(answer.expect("an answer for each batch"), round.history);
             round.bytes.fetch_add(bytes, Ordering::Relaxed);
-            round.batches.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -172,7 +197,7 @@ fn choose(streams: usize, random: &mut Random) -> Vec<usize> {
 }
 
 /// Follows the partitions led at one address and notes all that it sees, until the connection breaks or `stopping` is set.
-pub fn consume(round: &Round, address: &str, partitions: &[(String, i32)]) -> Option<Failure> {
+fn follow(round: &Round, address: &str, partitions: &[(String, i32)]) -> Option<Failure> {
     let mut connection = match Connection::open_within(address, Duration::from_secs(5)) {
         Ok(connection) => connection,
         Err(error) => return Some(Failure::Connection(error)),
@@ -192,16 +217,19 @@ pub fn consume(round: &Round, address: &str, partitions: &[(String, i32)]) -> Op
             Err(failure) => return Some(failure),
         };
         for answer in fetched {
-            let mut history = round.history.lock().expect("history");
             let at = next.get_mut(&(answer.topic.clone(), answer.partition)).expect("asked for");
-            if answer.error == super::client::OFFSET_OUT_OF_RANGE {
-                *at = answer.log_start.max(0);
+            if answer.error == OFFSET_OUT_OF_RANGE {
+                // DeleteRecords passed this consumer.
+                match connection.list_offset(&answer.topic, answer.partition, EARLIEST) {
+                    Ok(log_start) => *at = log_start,
+                    Err(failure) => return Some(failure),
+                }
                 continue;
             }
             if answer.error != 0 {
-                history.violate(format!("fetch of {}-{} answered error {}", answer.topic, answer.partition, answer.error));
                 return Some(Failure::Code(answer.error));
             }
+            let mut history = round.history.lock().expect("history");
             let new: Vec<_> = answer.records.into_iter().filter(|record| record.offset >= *at).collect();
             history.observe(&answer.topic, answer.partition, &new);
             if let Some(last) = new.last() {
@@ -221,8 +249,8 @@ pub fn read_to_end(
     partition: i32,
     from: i64,
 ) -> Result<i64, Failure> {
-    let log_start = connection.list_offset(topic, partition, super::client::EARLIEST)?;
-    let end = connection.list_offset(topic, partition, super::client::LATEST)?;
+    let log_start = connection.list_offset(topic, partition, EARLIEST)?;
+    let end = connection.list_offset(topic, partition, LATEST)?;
     history.lock().expect("history").confirm_log_start(topic, partition, log_start);
     let from = from.max(log_start);
     let mut next = from;
