@@ -85,12 +85,31 @@ impl Machine {
         broker
     }
 
+    /// A number from the line that each core logs when it stops, of the last run, in core order.
+    pub fn statistic(&self, name: &str) -> Vec<u64> {
+        let text = std::fs::read_to_string(self.log_path()).expect("log");
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("\"target\":\"stats\"")).collect();
+        let mut found: Vec<(u64, u64)> = lines[lines.len() - self.cores..]
+            .iter()
+            .map(|line| (number_in(line, "core").expect("core"), number_in(line, name).expect("the line has the number")))
+            .collect();
+        found.sort_unstable();
+        found.into_iter().map(|(_, number)| number).collect()
+    }
+
     /// The last lines of the log.
     pub fn log_end(&self, lines: usize) -> String {
         let text = std::fs::read_to_string(self.log_path()).unwrap_or_default();
         let all: Vec<&str> = text.lines().collect();
         all[all.len().saturating_sub(lines)..].join("\n")
     }
+}
+
+/// The number behind a name in a line of JSON.
+fn number_in(line: &str, name: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(&format!("\"{name}\":"))?;
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().ok()
 }
 
 /// The line `ready node=0 cores=2 listeners=127.0.0.1:9092,127.0.0.1:9093`.
