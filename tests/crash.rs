@@ -5,6 +5,8 @@
 
 #[path = "crash/fates.rs"]
 mod fates;
+#[path = "crash/history_notices.rs"]
+mod history_notices;
 mod support;
 
 use fates::Fates;

@@ -39,7 +39,9 @@ pub type Sequenced = Option<(ProducerIdentity, i32)>;
 
 /// An uncompressed batch of the values, all with the same timestamp and without keys.
 pub fn encode(sequenced: Sequenced, values: &[Vec<u8>]) -> Vec<u8> {
-    let timestamp = 1_700_000_000_000i64;
+    // The real time: brokers forget producers whose last batch is old.
+    let clock = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let timestamp = clock.as_millis() as i64;
     let mut records = Vec::new();
     for (index, value) in values.iter().enumerate() {
         let mut record = vec![0u8];
