@@ -1,6 +1,12 @@
 //! What others script against: exit codes, one-line errors, the ready line, refusals to start, clean stops; and that
 //! hostile bytes close their own connection only.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program of its own, above the runtime: clock, threads and locks are its own"
+)]
+
 mod support;
 
 use std::fs::File;
@@ -125,7 +131,14 @@ fn foreign_content_is_not_taken_for_a_data_directory() {
     std::fs::create_dir_all(data.join("photographs")).expect("directory");
     let said = refusal(&Machine::new(&data, scratch.path(), 1));
     assert!(said.contains(data.to_str().expect("utf-8")), "{said}");
-    assert_eq!(std::fs::read_dir(&data).expect("still there").filter_map(Result::ok).filter(|entry| entry.file_name() == "photographs").count(), 1);
+    assert_eq!(
+        std::fs::read_dir(&data)
+            .expect("still there")
+            .filter_map(Result::ok)
+            .filter(|entry| entry.file_name() == "photographs")
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -145,7 +158,10 @@ fn every_core_is_a_broker_on_its_own_port() {
     drop(connection);
     broker.stop();
     let log = std::fs::read_to_string(machine.log_path()).expect("log");
-    assert!(!log.is_empty() && log.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "JSON lines: {log}");
+    assert!(
+        !log.is_empty() && log.lines().all(|line| line.starts_with('{') && line.ends_with('}')),
+        "JSON lines: {log}"
+    );
 }
 
 #[test]

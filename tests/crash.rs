@@ -3,6 +3,12 @@
 //!
 //! `ROUNDS=10` by default; `SEED=` repeats the choices of a run (not its timing); `KEEP=1` keeps the directory.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program of its own, above the runtime: clock, threads and locks are its own"
+)]
+
 #[path = "crash/fates.rs"]
 mod fates;
 #[path = "crash/history_notices.rs"]

@@ -4,6 +4,12 @@
 //! Figures are printed. They are compared with `ASSERT_MS=` only if that is set, so that a busy machine fails no ordinary
 //! run. The long form: `PARTITIONS=1000 LOG_MB=5120 ASSERT_MS=1000`, with the broker's default ring.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program of its own, above the runtime: clock, threads and locks are its own"
+)]
+
 mod support;
 
 use bytes::Bytes;

@@ -31,7 +31,12 @@ pub struct Fates {
 
 impl Fates {
     /// One step: deletes a topic that is there, or creates one and writes to it. Any answer is noted.
-    pub fn step(&mut self, connection: &mut Connection, history: &Mutex<History>, random: &mut Random) -> Result<(), Failure> {
+    pub fn step(
+        &mut self,
+        connection: &mut Connection,
+        history: &Mutex<History>,
+        random: &mut Random,
+    ) -> Result<(), Failure> {
         let name = format!("fate-{}", random.below(NAMES));
         match self.topics.get(&name).cloned().unwrap_or(Fate::Gone) {
             Fate::Open => Ok(()),
@@ -46,7 +51,8 @@ impl Fates {
                 connection.create_topic(&name, PARTITIONS, &[])?;
                 let leaders = connection.leaders(&[&name])?.remove(0);
                 let Some(leaders) = leaders else {
-                    return Ok(history.lock().expect("history").violate(format!("{name} is unknown after its creation")));
+                    history.lock().expect("history").violate(format!("{name} is unknown after its creation"));
+                    return Ok(());
                 };
                 self.appeared(&name, leaders.id, history);
                 self.created += 1;

@@ -3,6 +3,12 @@
 //! Needs root, FUSE and loop devices; where one is missing each test prints `skipped: <why>` and passes. `CUTS=20` sets the
 //! number of cuts per file system, `SEED=` repeats a run.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program of its own, above the runtime: clock, threads and locks are its own"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -102,8 +102,7 @@ impl Rig {
             }
         };
         let answers = BufReader::new(orders.try_clone().map_err(|error| error.to_string())?);
-        let mut rig =
-            Rig { file_system, disk_process, orders, answers, loop_device: None, mounted: false, scratch };
+        let mut rig = Rig { file_system, disk_process, orders, answers, loop_device: None, mounted: false, scratch };
         rig.attach()?;
         rig.format()?;
         rig.mount()?;

@@ -213,16 +213,7 @@ impl Filesystem for Disk {
         reply.ok();
     }
 
-    fn fallocate(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: FileHandle,
-        _: u64,
-        _: u64,
-        _: i32,
-        reply: ReplyEmpty,
-    ) {
+    fn fallocate(&self, _: &Request, _: INodeNo, _: FileHandle, _: u64, _: u64, _: i32, reply: ReplyEmpty) {
         // No discard and no hole punching: the loop device then offers neither.
         reply.error(Errno::EOPNOTSUPP);
     }

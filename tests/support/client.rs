@@ -199,8 +199,11 @@ impl Connection {
         let topics = topics.into_iter().map(|(topic, partitions)| {
             TopicProduceData::default().with_name(name(topic)).with_partition_data(partitions)
         });
-        let request =
-            ProduceRequest::default().with_transactional_id(None).with_acks(acks).with_timeout_ms(30_000).with_topic_data(topics.collect());
+        let request = ProduceRequest::default()
+            .with_transactional_id(None)
+            .with_acks(acks)
+            .with_timeout_ms(30_000)
+            .with_topic_data(topics.collect());
         self.send(PRODUCE, &request)
     }
 
@@ -295,8 +298,11 @@ impl Connection {
         let request =
             MetadataRequest::default().with_topics(Some(asked.collect())).with_allow_auto_topic_creation(false);
         let response = self.call(METADATA, &request)?;
-        let brokers: BTreeMap<i32, String> =
-            response.brokers.iter().map(|broker| (broker.node_id.0, format!("{}:{}", broker.host, broker.port))).collect();
+        let brokers: BTreeMap<i32, String> = response
+            .brokers
+            .iter()
+            .map(|broker| (broker.node_id.0, format!("{}:{}", broker.host, broker.port)))
+            .collect();
         let mut found = Vec::new();
         for asked in topics {
             let topic = response.topics.iter().find(|topic| topic.name.as_ref().is_some_and(|name| &***name == *asked));

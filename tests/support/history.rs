@@ -18,7 +18,9 @@ pub struct Identity {
 
 /// The value of a record: identity, then bytes that follow from it, so that any mixture is noticed.
 pub fn value_of(identity: Identity, partition: i32) -> Vec<u8> {
-    let mut random = super::Random::new((u64::from(identity.producer) << 40) ^ u64::from(identity.number) ^ ((partition as u64) << 20));
+    let mut random = super::Random::new(
+        (u64::from(identity.producer) << 40) ^ u64::from(identity.number) ^ ((partition as u64) << 20),
+    );
     let length = 24 + random.below(1_000) as usize;
     let mut value = Vec::with_capacity(length + 8);
     value.extend_from_slice(&identity.producer.to_be_bytes());
@@ -125,7 +127,9 @@ impl History {
         let history = self.partition(topic, partition);
         let (known, asked) = (history.log_start, history.log_start_asked.take());
         if served < known || (served > known && asked != Some(served)) {
-            self.violate(format!("H5 {topic}-{partition}: log start {served}, but {known} was served, asked for {asked:?}"));
+            self.violate(format!(
+                "H5 {topic}-{partition}: log start {served}, but {known} was served, asked for {asked:?}"
+            ));
         }
         let history = self.partition(topic, partition);
         history.log_start = history.log_start.max(served);
@@ -179,7 +183,9 @@ impl History {
                 if let Some(before) = last.insert(producer, number)
                     && (number <= before || (exact && number != before + 1))
                 {
-                    found.push(format!("H4 {topic}-{partition}@{offset}: producer {producer} has {number} after {before}"));
+                    found.push(format!(
+                        "H4 {topic}-{partition}@{offset}: producer {producer} has {number} after {before}"
+                    ));
                 }
             }
         }

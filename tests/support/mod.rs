@@ -5,11 +5,6 @@
 //! by [`batch`], so that a mistake in `wire/` cannot hide itself.
 
 #![allow(dead_code, reason = "each test target uses its own part of this module")]
-#![allow(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "tests are a program of their own, with clock and threads"
-)]
 
 pub mod batch;
 pub mod client;

@@ -91,7 +91,9 @@ impl Machine {
         let lines: Vec<&str> = text.lines().filter(|line| line.contains("\"target\":\"stats\"")).collect();
         let mut found: Vec<(u64, u64)> = lines[lines.len() - self.cores..]
             .iter()
-            .map(|line| (number_in(line, "core").expect("core"), number_in(line, name).expect("the line has the number")))
+            .map(|line| {
+                (number_in(line, "core").expect("core"), number_in(line, name).expect("the line has the number"))
+            })
             .collect();
         found.sort_unstable();
         found.into_iter().map(|(_, number)| number).collect()

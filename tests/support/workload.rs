@@ -1,9 +1,11 @@
 //! Producers and consumers over the raw client, at acks=all, several batches in flight.
 
-use super::batch;
-use super::client::{Connection, EARLIEST, Failure, FetchFrom, LATEST, OFFSET_OUT_OF_RANGE, Produced, ProducerIdentity};
-use super::history::{History, Identity, value_of};
 use super::Random;
+use super::batch;
+use super::client::{
+    Connection, EARLIEST, Failure, FetchFrom, LATEST, OFFSET_OUT_OF_RANGE, Produced, ProducerIdentity,
+};
+use super::history::{History, Identity, value_of};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Mutex;
@@ -52,8 +54,9 @@ impl Stream {
 
     fn next_batch(&mut self, random: &mut Random) -> Sent {
         let count = if random.one_in(8) { 20 + random.below(20) } else { 1 + random.below(6) };
-        let records: Vec<Identity> =
-            (0..count as u32).map(|index| Identity { producer: self.producer, number: self.next_number + index }).collect();
+        let records: Vec<Identity> = (0..count as u32)
+            .map(|index| Identity { producer: self.producer, number: self.next_number + index })
+            .collect();
         let values: Vec<Vec<u8>> = records.iter().map(|identity| value_of(*identity, self.partition)).collect();
         let sequenced = self.identity.map(|identity| (identity, self.next_sequence));
         let bytes = Bytes::from(batch::encode(sequenced, &values));
@@ -176,7 +179,8 @@ fn drive(round: &Round, address: &str, streams: &mut [Stream], seed: u64) -> Opt
         let flight = flights.pop_front().expect("an answer belongs to a request");
         for index in flight {
             let stream = &mut streams[index];
-            let answer = answers.iter().find(|answer| answer.partition == stream.partition && answer.topic == stream.topic);
+            let answer =
+                answers.iter().find(|answer| answer.partition == stream.partition && answer.topic == stream.topic);
             let bytes = stream.unanswered.front().map_or(0, |sent| sent.bytes.len() as u64);
             stream.answered(answer.expect("an answer for each batch"), round.history);
             round.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -210,7 +214,11 @@ fn follow(round: &Round, address: &str, partitions: &[(String, i32)]) -> Option<
     while !round.stopping.load(Ordering::Relaxed) {
         let from: Vec<FetchFrom> = next
             .iter()
-            .map(|((topic, partition), offset)| FetchFrom { topic: topic.clone(), partition: *partition, offset: *offset })
+            .map(|((topic, partition), offset)| FetchFrom {
+                topic: topic.clone(),
+                partition: *partition,
+                offset: *offset,
+            })
             .collect();
         let fetched = match connection.fetch(&from, 50) {
             Ok(fetched) => fetched,
@@ -265,7 +273,10 @@ pub fn read_to_end(
         }
         let new: Vec<_> = answer.records.into_iter().filter(|record| record.offset >= next).collect();
         let Some(last) = new.last() else {
-            let text = format!("H2 {topic}-{partition}@{next}: nothing served, high watermark {}, end {end}", answer.high_watermark);
+            let text = format!(
+                "H2 {topic}-{partition}@{next}: nothing served, high watermark {}, end {end}",
+                answer.high_watermark
+            );
             history.lock().expect("history").violate(text);
             break;
         };
