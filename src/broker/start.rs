@@ -5,11 +5,17 @@
 //! ```
 
 use crate::base::clock::Now;
-use crate::base::ids::{CoreId, MachineId};
-use crate::base::storage::{Storage, StorageError};
+use crate::base::ids::{CoreId, MachineId, TopicId};
+use crate::base::storage::{FileOp, Storage, StorageError};
 use crate::broker::broker::Broker;
+use crate::broker::change_of_cores;
 use crate::broker::settings::{Advertised, BrokerSettings};
-use crate::log::core_log::{CoreLog, LogSettings};
+use crate::log::core_log::{CoreIdentity, CoreLog, KnownTopics, LogSettings, PartitionSettings};
+use crate::metadata::image::Image;
+use crate::metadata::log::{MetadataLog, OpenParameters};
+use crate::metadata::record::{BootRecord, Record};
+use crate::metadata::topic_config::{BrokerWide, TopicSettings};
+use crate::{log, metadata};
 use std::fmt;
 
 /// What a start is told.
@@ -49,6 +55,25 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl From<log::core_log::Refusal> for Refusal {
+    fn from(refusal: log::core_log::Refusal) -> Refusal {
+        match refusal {
+            log::core_log::Refusal::Corrupt(text) => Refusal::Corrupt(text),
+            log::core_log::Refusal::Storage(error) => Refusal::Storage(error),
+        }
+    }
+}
+
+impl From<metadata::log::Refusal> for Refusal {
+    fn from(refusal: metadata::log::Refusal) -> Refusal {
+        match refusal {
+            metadata::log::Refusal::Corrupt(text) => Refusal::Corrupt(text),
+            metadata::log::Refusal::Unfit(text) => Refusal::Unfit(text),
+            metadata::log::Refusal::Storage(error) => Refusal::Storage(error),
+        }
+    }
+}
+
 impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Refusal {
         Refusal::Storage(error)
@@ -58,17 +83,19 @@ impl From<StorageError> for Refusal {
 /// A machine whose metadata is open and whose Boot record is durable. Shared by the threads that recover the cores.
 pub struct Begun {
     settings: StartSettings,
+    metadata: MetadataLog,
+    broker_wide: BrokerWide,
 }
 
 impl Begun {
     /// Kafka's cluster id.
     pub fn cluster_id(&self) -> &str {
-        ""
+        self.metadata.image().cluster_id()
     }
 
     /// Number of this start.
     pub fn boot(&self) -> u32 {
-        0
+        self.metadata.image().boot()
     }
 
     /// The brokers, in core order. `logs` come from [`recover_core`], one per core; `advertised` likewise.
@@ -82,13 +109,135 @@ impl Begun {
 
 /// Opens or formats the directory, makes the Boot record durable, changes the number of cores if it differs. The caller
 /// holds the directory's lock (its file `lock` is ignored here). `progress` is told what takes long.
-pub fn begin(storage: &mut dyn Storage, settings: StartSettings, now: Now, progress: &mut dyn FnMut(&str)) -> Result<Begun, Refusal> {
-    let _ = (storage, now, progress);
-    Ok(Begun { settings })
+///
+/// Order (S13, S19): metadata -> Boot record -> what lies there is known -> old generations and deleted directories go -> cores.
+pub fn begin(
+    storage: &mut dyn Storage,
+    settings: StartSettings,
+    now: Now,
+    progress: &mut dyn FnMut(&str),
+) -> Result<Begun, Refusal> {
+    refuse_foreign_content(storage)?;
+    let parameters =
+        OpenParameters { machine: settings.machine, cluster_id: settings.cluster_id.clone(), seed: settings.seed };
+    let mut metadata = MetadataLog::open_or_format(storage, &parameters)?;
+    let boot = metadata.image().boot() + 1;
+    let machine = settings.machine;
+    metadata.append_sync(storage, vec![Record::Boot(BootRecord { machine, boot, wall_ms: now.wall_ms })])?;
+    storage.perform(&FileOp::CreateDirs("topics".to_string()))?;
+    storage.perform(&FileOp::CreateDirs("journal".to_string()))?;
+    storage.perform(&FileOp::SyncDir(".".to_string()))?;
+    remove_old_generations(storage, metadata.image())?;
+    remove_deleted_topics(storage, metadata.image())?;
+    let broker_wide = BrokerWide::new(&settings.broker.topic_defaults);
+    if metadata.image().cores() != settings.cores {
+        change_of_cores::perform(storage, &mut metadata, &settings, &broker_wide, now, progress)?;
+        remove_old_generations(storage, metadata.image())?;
+    }
+    Ok(Begun { settings, metadata, broker_wide })
 }
 
 /// Recovers one core's log; the cores may run in parallel, each with a storage handle of its own on the same directory.
 pub fn recover_core(begun: &Begun, storage: &mut dyn Storage, core: CoreId, now: Now) -> Result<CoreLog, Refusal> {
-    let _ = (begun, storage, core, now);
-    Err(Refusal::Unfit("recovery is being written".to_string()))
+    let image = begun.metadata.image();
+    let identity = identity(image, core, &begun.settings);
+    let topics = known_topics(image, core, image.cores(), &begun.broker_wide);
+    Ok(CoreLog::recover(storage, identity, begun.settings.log.clone(), &topics, now.monotonic_ms())?)
+}
+
+/// Who a core's log is in the generation in force.
+pub(super) fn identity(image: &Image, core: CoreId, settings: &StartSettings) -> CoreIdentity {
+    // Salts have to differ between cores and boots; the seed is random per process.
+    let seed = settings.seed ^ (u64::from(core.0) << 48) ^ (u64::from(image.boot()) << 16);
+    CoreIdentity { generation: image.generation(), core: core.0, boot: image.boot(), seed }
+}
+
+/// What recovery of `core` has to know of the image, when the layout has `cores` cores.
+pub(super) fn known_topics(image: &Image, core: CoreId, cores: u16, broker_wide: &BrokerWide) -> KnownTopics {
+    let mut known = KnownTopics { deleted: image.deleted().clone(), ..KnownTopics::default() };
+    for topic in image.topics().iter() {
+        known.live.insert(topic.id);
+        let settings = partition_settings(&TopicSettings::of(topic, broker_wide));
+        let here = topic.partition_ids().zip(&topic.partitions).filter(|(_, partition)| partition.core(cores) == core);
+        known.partitions.extend(here.map(|(id, _)| (id, settings)));
+    }
+    known
+}
+
+/// What the log has to know of a topic's settings.
+pub fn partition_settings(settings: &TopicSettings) -> PartitionSettings {
+    PartitionSettings {
+        durability: settings.durability,
+        segment_bytes: settings.segment_bytes,
+        segment_ms: settings.segment_ms,
+    }
+}
+
+/// Names that may lie in a data directory.
+const OWN_NAMES: [&str; 5] = ["journal", "lock", "lost+found", "metadata", "topics"];
+
+fn refuse_foreign_content(storage: &mut dyn Storage) -> Result<(), Refusal> {
+    let names = storage.list(".")?;
+    if let Some(foreign) = names.iter().find(|name| !OWN_NAMES.contains(&name.as_str())) {
+        return Err(Refusal::Unfit(format!(
+            "the data directory holds {foreign:?}, which is not Corelane's. Nothing was touched: give an empty directory, or move that away."
+        )));
+    }
+    let has = |name: &str| names.iter().any(|one| one == name);
+    if (has("journal") || has("topics")) && !has("metadata") {
+        return Err(Refusal::Corrupt(
+            "the data directory has journals or topics but no metadata directory: without it no record can be placed. Restore \
+             `metadata` from a copy; nothing was touched."
+                .to_string(),
+        ));
+    }
+    Ok(())
+}
+
+/// Journals of generations that are no longer in force (a change of cores left them, or did not finish) go; one that metadata
+/// does not know refuses the start (S13).
+fn remove_old_generations(storage: &mut dyn Storage, image: &Image) -> Result<(), Refusal> {
+    let mut removed = false;
+    for name in storage.list("journal")? {
+        let generation = name.parse::<u32>().ok().filter(|generation| *generation <= image.generation_begun());
+        let Some(generation) = generation else {
+            return Err(Refusal::Corrupt(format!(
+                "journal/{name} is of a generation that the metadata log does not know (it knows up to {}): the metadata directory \
+                 is older than the data. Restore the one that belongs to it. Nothing was removed.",
+                image.generation_begun()
+            )));
+        };
+        if generation != image.generation() {
+            storage.perform(&FileOp::RemoveDirAll(format!("journal/{name}")))?;
+            removed = true;
+        }
+    }
+    if removed {
+        storage.perform(&FileOp::SyncDir("journal".to_string()))?;
+    }
+    Ok(())
+}
+
+/// Directories of deleted topics that were left over go; one that metadata does not know refuses the start (S13).
+fn remove_deleted_topics(storage: &mut dyn Storage, image: &Image) -> Result<(), Refusal> {
+    let names = storage.list("topics")?;
+    let id = |name: &String| TopicId::from_hex(name);
+    let known = |name: &&String| {
+        id(name).is_some_and(|id| image.topic(id).is_some() || image.deleted().contains(&id))
+    };
+    if let Some(unknown) = names.iter().find(|name| !known(name)) {
+        return Err(Refusal::Corrupt(format!(
+            "topics/{unknown} belongs to no topic that the metadata log knows: the metadata directory is older than the data. \
+             Restore the one that belongs to it. Nothing was removed."
+        )));
+    }
+    let mut removed = false;
+    for name in names.iter().filter(|name| id(name).is_some_and(|id| image.deleted().contains(&id))) {
+        storage.perform(&FileOp::RemoveDirAll(format!("topics/{name}")))?;
+        removed = true;
+    }
+    if removed {
+        storage.perform(&FileOp::SyncDir("topics".to_string()))?;
+    }
+    Ok(())
 }
