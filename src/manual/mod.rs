@@ -1,1 +1,7 @@
-//! The handbook.
+//! The handbook. Read [`architecture`] first, then the path that interests you.
+//!
+//! It is kept as documentation modules so that a renamed item breaks the build of the documentation instead of the reader's
+//! trust. What it says about bytes and steps is the code's; where the code taught better than the plan, it says why.
+
+pub mod architecture;
+pub mod glossary;
