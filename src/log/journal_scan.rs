@@ -176,7 +176,12 @@ fn is_head(found: &Found) -> bool {
 }
 
 fn is_held(checkpoint: &Checkpoint, frame: &Frame) -> bool {
-    let FrameBody::Append { partition, .. } = &frame.body else { return false };
+    // Not appends alone: without a truncation in the range, what it cut would come back.
+    let (FrameBody::Append { partition, .. } | FrameBody::Truncate { partition, .. } | FrameBody::LogStart { partition, .. }) =
+        &frame.body
+    else {
+        return false;
+    };
     let sequence = frame.place.sequence;
     let held = checkpoint.partitions.iter().filter(|one| one.partition == *partition).find_map(|one| one.held);
     held.is_some_and(|(first, last)| first <= sequence && sequence <= last)

@@ -320,6 +320,12 @@ impl CoreLog {
 
     /// Step 4 ended: what it no longer needs is given back.
     pub(super) fn handle_checkpoint(&mut self, done: FilesDone, now: Now) {
+        if is_full(&done) {
+            // Nothing is released; the slot is tried again when there is room (D3).
+            self.writer.phase = Phase::Idle;
+            self.writer.disk_full = true;
+            return self.writer.want_housekeeping(now.monotonic_ms());
+        }
         if let Some(error) = done.failure() {
             return self.journal.fail(format!("writing the checkpoint failed: {error:?}"));
         }

@@ -144,7 +144,7 @@ impl Topics {
 
     /// Number of topics.
     pub fn len(&self) -> usize {
-        self.by_id.count()
+        self.by_id.len()
     }
 
     /// True without topics.
