@@ -107,7 +107,7 @@ impl<K: Ord + Clone, V: Clone> ShardedMap<K, V> {
     }
 
     /// Number of entries.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.entries
     }
 }
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(map.remove("topic-8"), Some(8));
         assert_eq!(map.remove("topic-8"), None);
         *map.get_mut("topic-9").expect("present") = 90;
-        assert_eq!((before.len(), map.len()), (1000, 999));
+        assert_eq!((before.count(), map.count()), (1000, 999));
         assert_eq!((before.get("topic-7"), map.get("topic-7")), (Some(&7), Some(&70)));
         assert_eq!((before.get("topic-8"), map.get("topic-8")), (Some(&8), None));
         assert_eq!((before.get("topic-9"), map.get("topic-9")), (Some(&9), Some(&90)));

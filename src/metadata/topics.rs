@@ -144,7 +144,7 @@ impl Topics {
 
     /// Number of topics.
     pub fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_id.count()
     }
 
     /// True without topics.

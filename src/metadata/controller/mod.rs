@@ -6,6 +6,7 @@
 
 pub mod create_topics;
 pub mod delete_topics;
+pub mod machine;
 pub mod producer_ids;
 pub mod topic_name;
 
