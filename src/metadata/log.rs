@@ -181,10 +181,10 @@ impl MetadataLog {
 
     /// Queues records. Gives the end offset (`Image::end_offset`) at which they are committed. Then call `poll_ops`.
     /// Panics on records that contradict the proposed image: the controller made them.
-    pub fn append(&mut self, records: &[Record], now: Now) -> u64 {
+    pub fn append(&mut self, records: Vec<Record>, now: Now) -> u64 {
         assert!(!self.stopping, "an append after the stop began");
         self.appended_ms = now.monotonic_ms();
-        self.propose(records)
+        self.propose(&records)
     }
 
     fn propose(&mut self, records: &[Record]) -> u64 {
@@ -200,9 +200,9 @@ impl MetadataLog {
     }
 
     /// Durable on return. For the start only (Boot, GenerationBegun, Layout, TopicForgotten), before anything is in flight.
-    pub fn append_sync(&mut self, storage: &mut dyn Storage, records: &[Record]) -> Result<(), Refusal> {
+    pub fn append_sync(&mut self, storage: &mut dyn Storage, records: Vec<Record>) -> Result<(), Refusal> {
         assert!(self.in_flight.is_none() && self.queue.is_empty(), "a synchronous append while running");
-        let end_offset = self.propose(records);
+        let end_offset = self.propose(&records);
         while self.committed.end_offset() < end_offset {
             let Some(ops) = self.next_ops(0) else {
                 return Err(Refusal::Storage(StorageError::Full));

@@ -84,10 +84,10 @@ impl History {
             now_ms += [1, 7, 150][(step % 3) as usize];
             if step % 4 != 3 {
                 self.next_topic += 1;
-                log.append(&new_topic(self.next_topic), at(now_ms));
+                log.append(new_topic(self.next_topic), at(now_ms));
             } else if log.proposed().topic(topic_id(self.next_topic - 1)).is_some() {
                 let id = topic_id(self.next_topic - 1);
-                log.append(&[Record::RemoveTopic(RemoveTopicRecord { id })], at(now_ms));
+                log.append(vec![Record::RemoveTopic(RemoveTopicRecord { id })], at(now_ms));
             }
             self.note(&log.proposed().clone());
             self.drive(&mut log, disk, now_ms, 2)?;
@@ -102,7 +102,7 @@ impl History {
     fn propose_sync(&mut self, log: &mut MetadataLog, disk: &mut TestDisk, records: &[Record]) -> Result<(), Refusal> {
         let (image, _) = log.proposed().apply(records).expect("legal");
         self.note(&Arc::new(image));
-        log.append_sync(disk, records)?;
+        log.append_sync(disk, records.to_vec())?;
         self.committed = log.image().end_offset();
         Ok(())
     }
@@ -217,7 +217,7 @@ fn some_log() -> (Vec<u8>, Vec<Arc<Image>>) {
     let mut log = MetadataLog::open_or_format(&mut disk, &parameters(6)).expect("opens");
     let mut images = vec![log.image().clone()];
     for number in 100..105 {
-        log.append(&new_topic(number), at(0));
+        log.append(new_topic(number), at(0));
         history.drive(&mut log, &mut disk, 0, 3).expect("no crash");
         images.push(log.image().clone());
     }
@@ -292,9 +292,9 @@ fn a_flipped_byte_below_a_mark_is_refused_never_cut() {
 fn a_mark_after_a_pause_guards_the_last_frame_too() {
     let mut disk = TestDisk::new(1);
     let mut log = MetadataLog::open_or_format(&mut disk, &parameters(1)).expect("formats");
-    log.append_sync(&mut disk, &first_records()).expect("healthy");
+    log.append_sync(&mut disk, first_records()).expect("healthy");
     let mut history = History::default();
-    log.append(&new_topic(1), at(1000));
+    log.append(new_topic(1), at(1000));
     history.drive(&mut log, &mut disk, 1000, 1).expect("healthy");
     let frame_at = log.file.position as usize - BLOCK_BYTES as usize;
     assert!(log.poll_ops(at(1099)).is_none(), "too early for a mark");

@@ -5,7 +5,7 @@ use crate::metadata::record::{RemoveTopicRecord, TopicForgottenRecord};
 
 fn formatted(disk: &mut TestDisk) -> MetadataLog {
     let mut log = MetadataLog::open_or_format(disk, &parameters(1)).expect("formats");
-    log.append_sync(disk, &first_records()).expect("healthy");
+    log.append_sync(disk, first_records()).expect("healthy");
     log
 }
 
@@ -68,10 +68,10 @@ fn what_does_not_fit_is_refused() {
 fn appends_queue_behind_the_one_in_flight_and_commit_together() {
     let mut disk = TestDisk::new(1);
     let mut log = formatted(&mut disk);
-    let first = log.append(&new_topic(1), at(0));
+    let first = log.append(new_topic(1), at(0));
     let ops = log.poll_ops(at(0)).expect("a frame");
-    let second = log.append(&new_topic(2), at(0));
-    let third = log.append(&new_topic(4), at(0));
+    let second = log.append(new_topic(2), at(0));
+    let third = log.append(new_topic(4), at(0));
     assert!(log.poll_ops(at(0)).is_none());
     assert_eq!(log.image().topics().len(), 0);
     assert_eq!(log.proposed().topics().len(), 3);
@@ -91,7 +91,7 @@ fn appends_queue_behind_the_one_in_flight_and_commit_together() {
 fn a_failed_flush_is_fatal_and_never_repeated() {
     let mut disk = TestDisk::new(1);
     let mut log = formatted(&mut disk);
-    log.append(&new_topic(1), at(0));
+    log.append(new_topic(1), at(0));
     let ops = log.poll_ops(at(0)).expect("a frame");
     disk.fail_flush = true;
     let why = log.handle_done(&perform(&mut disk, &ops)).expect_err("fatal");
@@ -107,7 +107,7 @@ fn a_nearly_full_file_is_rewritten_as_a_snapshot() {
     let salt = log.file.salt;
     let mut salts = std::collections::BTreeSet::from([salt]);
     for number in 0..600 {
-        log.append(&new_topic(number), at(number));
+        log.append(new_topic(number), at(number));
         drive(&mut log, &mut disk, number);
         salts.insert(log.file.salt);
         assert_eq!(log.image(), log.proposed());
@@ -129,7 +129,7 @@ fn on_a_full_disk_deletions_go_on_and_a_start_succeeds() {
     let mut now_ms = 0;
     while log.may_grow() {
         now_ms += 1;
-        log.append(&new_topic(created), at(now_ms));
+        log.append(new_topic(created), at(now_ms));
         drive(&mut log, &mut disk, now_ms);
         created += 1;
         assert!(created < 10_000, "the disk never gets full");
@@ -138,7 +138,7 @@ fn on_a_full_disk_deletions_go_on_and_a_start_succeeds() {
     let topics: Vec<_> = log.image().topics().iter().map(|topic| topic.id).collect();
     for id in topics.iter().take(40) {
         now_ms += 1;
-        log.append(&[Record::RemoveTopic(RemoveTopicRecord { id: *id })], at(now_ms));
+        log.append(vec![Record::RemoveTopic(RemoveTopicRecord { id: *id })], at(now_ms));
         drive(&mut log, &mut disk, now_ms);
         assert!(log.image().topic(*id).is_none(), "a deletion on a full disk");
     }
@@ -147,7 +147,7 @@ fn on_a_full_disk_deletions_go_on_and_a_start_succeeds() {
     assert!(log.image().topic(topics[0]).is_none());
     let forgotten: Vec<Record> =
         topics.iter().take(40).map(|id| Record::TopicForgotten(TopicForgottenRecord { id: *id })).collect();
-    log.append_sync(&mut disk, &forgotten).expect("room for records of the start");
+    log.append_sync(&mut disk, forgotten).expect("room for records of the start");
     disk.capacity = u64::MAX;
     drive(&mut log, &mut disk, 10_000);
     assert!(log.may_grow());
@@ -159,7 +159,7 @@ fn a_batch_larger_than_the_file_gets_a_larger_file() {
     let mut disk = TestDisk::new(1);
     let mut log = formatted(&mut disk);
     let records: Vec<Record> = (0..6000).map(|number| new_topic(number * 4 + 3)).take(200).flatten().collect();
-    let end_offset = log.append(&records, at(0));
+    let end_offset = log.append(records, at(0));
     drive(&mut log, &mut disk, 0);
     assert_eq!(log.image().end_offset(), end_offset);
     assert!(log.file.bytes > 2 * ROOM_BYTES_MIN);
