@@ -113,3 +113,6 @@ fn watch(watched: &[Arc<Watched>], stop: &AtomicBool) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
