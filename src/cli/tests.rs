@@ -44,7 +44,7 @@ fn dev_with_everything() {
     assert!(launch.dev_directory.is_none());
     let listeners = ["[::1]:7000".to_string(), "[::1]:7001".to_string()];
     assert_eq!(launch.ready_line(&listeners), "ready node=0 cores=2 listeners=[::1]:7000,[::1]:7001");
-    assert!(launch.welcome(&listeners).unwrap().contains("kcat -P -b [::1]:7000 -t demo"));
+    assert!(launch.welcome(&listeners).unwrap().contains("kcat -b [::1]:7000 -P -t demo"));
 }
 
 #[test]

@@ -13,8 +13,8 @@ pub(super) fn text(listeners: &[String], data_dir: &Path, removed_at_exit: bool)
   stop  Ctrl-C
 
   kcat
-    echo hello | kcat -P -b {address} -t demo
-    kcat -C -b {address} -t demo -o beginning -e
+    echo hello | kcat -b {address} -P -t demo
+    kcat -b {address} -C -t demo -o beginning -e
 
   Kafka's console tools
     kafka-console-producer.sh --bootstrap-server {address} --topic demo

@@ -1,4 +1,4 @@
-"""The command line as scripts see it: ready line, exit codes, signals, and the lines that `dev` offers to copy."""
+"""What a newcomer types: a Kafka file with variables over it, and the lines that `dev` offers to copy."""
 
 import os
 import re
@@ -6,23 +6,6 @@ import signal
 import subprocess
 
 from broker import Broker, run, scratch
-
-
-def exit_codes():
-    """Whatever is wrong with what was typed: exit 2, nothing on standard output, one line that names it."""
-    wrong = [
-        (["dev", "--prot", "1"], "--prot"),
-        (["dev", "--set", "num.partitionz=1"], "num.partitions"),
-        (["dev", "--set", "durability=ram"], "durability=ram"),
-        (["start", "--config", "/does/not/exist"], "/does/not/exist"),
-        (["start"], "--config"),
-        (["launch"], "launch"),
-    ]
-    for arguments, word in wrong:
-        done = subprocess.run([Broker.binary, *arguments], capture_output=True, text=True, timeout=10)
-        assert done.returncode == 2, f"{arguments}: exit code {done.returncode}"
-        assert done.stdout == "" and done.stderr.count("\n") == 1 and word in done.stderr, f"{arguments}: {done.stderr!r}"
-    assert re.fullmatch(rb"corelane \d+\.\d+\.\d+\n", run([Broker.binary, "version"]))
 
 
 def start_with_a_file():
@@ -41,18 +24,6 @@ def start_with_a_file():
         assert re.fullmatch(r"ready node=4 cores=2 listeners=127\.0\.0\.1:\d+,127\.0\.0\.1:\d+\n", ready), f"{ready!r}\n{log}"
         assert process.returncode == 0 and out == "", f"{number}: code {process.returncode}, {out!r}\n{log}"
         assert "num.network.threads" in log, log
-
-
-def second_process_is_refused():
-    broker = Broker()
-    line = [Broker.binary, "dev", "--port", "0", "--cores", "1", "--data-dir", broker.data_dir]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1 and done.stdout == "" and broker.data_dir in done.stderr, f"{done.returncode} {done.stderr}"
-    port = broker.address.rsplit(":", 1)[1]
-    line = [Broker.binary, "dev", "--port", port, "--cores", "1"]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 1 and done.stdout == "" and port in done.stderr, f"{done.returncode} {done.stderr}"
-    broker.stop()
 
 
 def what_dev_offers_to_copy_works():
@@ -78,7 +49,5 @@ def what_dev_offers_to_copy_works():
 
 
 def tests():
-    yield "wrong usage exits with 2 and one line", exit_codes
     yield "start: file, environment, flags, signals", start_with_a_file
-    yield "a second process is refused", second_process_is_refused
     yield "what dev offers to copy works", what_dev_offers_to_copy_works
