@@ -40,9 +40,23 @@ pub enum FileOp {
     /// Creates a file exclusively (an existing name is `Exists`) and writes `data` at 0. Parents must exist.
     CreateNew(String, Gather),
     /// Creates a file exclusively, gives it `bytes` bytes; when `zeroed`, by writing zeros (else the space is only allocated).
-    CreateSized { path: String, bytes: u64, zeroed: bool },
+    CreateSized {
+        /// Below the data directory.
+        path: String,
+        /// Multiple of the block.
+        bytes: u64,
+        /// Write zeros, do not only allocate.
+        zeroed: bool,
+    },
     /// Writes at an aligned offset of an existing file.
-    Write { path: String, offset: u64, data: Gather },
+    Write {
+        /// Below the data directory.
+        path: String,
+        /// Multiple of the block.
+        offset: u64,
+        /// Padded with zeros to the block.
+        data: Gather,
+    },
     /// fdatasync of one file.
     Flush(String),
     /// fsync of one directory: entries made or removed in it become durable. A missing one is fine (its removal is its parent's entry).
@@ -54,11 +68,25 @@ pub enum FileOp {
     /// Removes a file; a missing one is fine.
     Unlink(String),
     /// Removes every file directly inside the directory whose name ends with `suffix` and is not in `keep`; a missing directory is fine.
-    UnlinkExcept { dir: String, suffix: &'static str, keep: Vec<String> },
+    UnlinkExcept {
+        /// Below the data directory.
+        dir: String,
+        /// Of the names that may go.
+        suffix: &'static str,
+        /// Names that stay.
+        keep: Vec<String>,
+    },
     /// Removes a directory with everything in it; a missing one is fine.
     RemoveDirAll(String),
     /// Reads `bytes` bytes at an offset, both aligned; the result is shorter at the end of the file.
-    Read { path: String, offset: u64, bytes: u64 },
+    Read {
+        /// Below the data directory.
+        path: String,
+        /// Multiple of the block.
+        offset: u64,
+        /// Multiple of the block.
+        bytes: u64,
+    },
 }
 
 /// What one operation gave: bytes for `Read`, nothing for the others.

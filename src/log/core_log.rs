@@ -11,12 +11,14 @@
 //! - C4: after a failed journal write or flush nothing is appended, moved or recycled any more (D3).
 
 use crate::base::clock::Now;
-use crate::base::gather::Gather;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::limits::PINNED_RING_MULTIPLE_MAX;
 use crate::base::map::Map;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
-use crate::base::storage::StorageError;
+pub use crate::log::contract::{
+    Append, AppendError, Appendable, Appended, CoreIdentity, KnownTopics, LogSettings, Openness, PartitionOffsets,
+    PartitionSettings, Read, Refusal,
+};
 use crate::log::deletion::Deletion;
 use crate::log::effect::{LogEffect, LogInput, LogNotice, Ticket};
 use crate::log::effect_queue::EffectQueue;
@@ -28,163 +30,8 @@ use crate::log::reading::{IndexCache, PendingRead};
 use crate::log::segment_move::Move;
 use crate::log::segment_writer::SegmentWriter;
 use crate::log::tail::{TailBatch, keep};
-use crate::wire::record_batch::{self, BatchHeader};
-use bytes::BytesMut;
+use crate::wire::record_batch::{self};
 use std::collections::{BTreeSet, VecDeque};
-
-/// Per-partition settings, from the topic's configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionSettings {
-    /// When acknowledgements leave.
-    pub durability: Durability,
-    /// A segment file ends at about this size (at most 2^31).
-    pub segment_bytes: u64,
-    /// A segment takes no more data after this time.
-    pub segment_ms: u64,
-}
-
-/// Settings of a core's log. Sizes are multiples of the block.
-#[derive(Clone, Debug)]
-pub struct LogSettings {
-    /// Files of the ring.
-    pub journal_files: usize,
-    /// Bytes of each.
-    pub journal_file_bytes: u64,
-    /// Write zeros into ring files in the background (else only allocate).
-    pub journal_zeroed: bool,
-    /// Bytes of batches kept in memory beyond what is pinned.
-    pub tail_cache_bytes: u64,
-}
-
-/// What recovery has to know about the core.
-#[derive(Clone, Debug)]
-pub struct CoreIdentity {
-    /// Generation of the journals (S19).
-    pub generation: u32,
-    /// Which core.
-    pub core: u16,
-    /// Number of this start, from the metadata log's Boot record (already durable).
-    pub boot: u32,
-    /// Seeds file salts.
-    pub seed: u64,
-}
-
-/// The metadata image, seen from recovery.
-#[derive(Clone, Debug, Default)]
-pub struct KnownTopics {
-    /// Partitions that live on this core.
-    pub partitions: Vec<(TopicPartition, PartitionSettings)>,
-    /// All live topics (also those without partitions here).
-    pub live: BTreeSet<TopicId>,
-    /// Deleted, but still named by some journal, checkpoint or directory (S13).
-    pub deleted: BTreeSet<TopicId>,
-}
-
-/// Why a start is refused. One screen of text: file, offset, what is at stake, remedy.
-#[derive(Debug)]
-pub enum Refusal {
-    /// What lies on the disk contradicts itself.
-    Corrupt(String),
-    /// The disk failed.
-    Storage(StorageError),
-}
-
-/// The offsets of one partition. All ends are exclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PartitionOffsets {
-    /// First offset that is served.
-    pub log_start: Offset,
-    /// Behind the last appended record.
-    pub log_end: Offset,
-    /// Behind the last written record.
-    pub written_end: Offset,
-    /// Behind the last flushed record.
-    pub flushed_end: Offset,
-    /// First offset that consumers may not see yet.
-    pub high_watermark: Offset,
-    /// First offset that read_committed consumers may not see yet.
-    pub last_stable_offset: Offset,
-}
-
-/// May something be appended now?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Appendable {
-    /// Yes.
-    Yes,
-    /// The ring is full: wait for `LogNotice::Writable` (S6).
-    Paused,
-    /// The file system is full: KAFKA_STORAGE_ERROR, reads go on (S6).
-    DiskFull,
-    /// The journal failed: KAFKA_STORAGE_ERROR until restart (D3).
-    ReadOnly,
-}
-
-/// State of a partition for a caller who wants to append, read or ask for epochs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Openness {
-    /// Go on.
-    Open,
-    /// Loading; `LogNotice::Opened` (or `Offline`) follows.
-    Opening,
-    /// Unusable until restart.
-    Offline,
-    /// No such partition on this core.
-    Unknown,
-}
-
-/// One validated batch to append.
-#[derive(Debug)]
-pub struct Append {
-    /// The batch, uniquely owned, stamped in place.
-    pub batch: BytesMut,
-    /// Its header, validated.
-    pub header: BatchHeader,
-    /// Size of the allocation that `batch` is a piece of (S12).
-    pub buffer_bytes: usize,
-}
-
-/// Success of an append.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Appended {
-    /// Offset of its first record.
-    pub base_offset: Offset,
-    /// Answer when the high watermark has reached this (also for a duplicate, S3).
-    pub end_offset: Offset,
-    /// First offset of the log.
-    pub log_start: Offset,
-    /// It was in the log before.
-    pub duplicate: bool,
-}
-
-/// Why an append was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AppendError {
-    /// `open` first.
-    NotOpen,
-    /// Unusable until restart.
-    Offline,
-    /// No room, or read-only.
-    NotAppendable(Appendable),
-    /// OUT_OF_ORDER_SEQUENCE_NUMBER.
-    OutOfOrderSequence,
-    /// INVALID_PRODUCER_EPOCH.
-    InvalidProducerEpoch,
-    /// Truncation below the high watermark.
-    BelowHighWatermark,
-    /// A frame with this batch does not fit a journal file.
-    TooLarge,
-}
-
-/// Answer to a read.
-#[derive(Debug)]
-pub enum Read {
-    /// From memory; may be empty.
-    Ready(Gather),
-    /// `LogNotice::ReadDone` follows.
-    Pending(Ticket),
-    /// The partition is offline, unknown or not open.
-    Offline,
-}
 
 /// Why a `Files` effect was issued.
 #[derive(Debug)]
@@ -197,8 +44,10 @@ pub(super) enum Purpose {
     Sync,
     /// Write a checkpoint slot.
     Checkpoint,
-    /// Remove files or directories that nothing names any more.
+    /// Remove files that nothing names any more.
     Remove,
+    /// Remove the directories of a deleted topic.
+    RemoveTopic(TopicId),
     /// A cold read.
     Read(Box<PendingRead>),
 }
@@ -449,6 +298,7 @@ impl CoreLog {
             Purpose::Sync => self.handle_synced(done),
             Purpose::Checkpoint => self.handle_checkpoint(done, now),
             Purpose::Remove => {}
+            Purpose::RemoveTopic(topic) => self.handle_topic_removed(topic, done),
             Purpose::Read(read) => self.handle_read(ticket, *read, done),
         }
     }
@@ -504,6 +354,7 @@ impl CoreLog {
         if self.stopping {
             self.journal.mark_if_due(now.monotonic_ms(), true);
         }
+        self.remove_deleted();
         self.step_writer(now);
         self.journal.submit(&mut self.effects);
         self.shrink_cache();

@@ -5,19 +5,34 @@
 
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::Sequence;
-use crate::base::storage::FileOp;
+use crate::base::storage::{FileOp, FilesDone};
 use crate::log::core_log::{CoreLog, Purpose};
 use crate::log::effect::{LogEffect, LogNotice};
 use crate::log::segment;
 
 /// A deleted topic that is not forgotten yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Deletion {
     topic: TopicId,
+    /// Partitions whose directories wait for their removal: until no read or move of the topic is out.
+    waiting: Vec<TopicPartition>,
+    /// Their removal is under way.
+    removing: bool,
     /// No later frame names it.
     last_sequence: Sequence,
     /// Newest checkpoint when it was deleted.
     checkpoint: u64,
+}
+
+impl Purpose {
+    /// Topic whose files the effect may read or write.
+    fn topic(&self) -> Option<TopicId> {
+        match self {
+            Purpose::Open(partition) | Purpose::Move(partition, _) => Some(partition.topic),
+            Purpose::Read(read) => Some(read.partition().topic),
+            Purpose::Sync | Purpose::Checkpoint | Purpose::Remove | Purpose::RemoveTopic(_) => None,
+        }
+    }
 }
 
 impl CoreLog {
@@ -32,19 +47,41 @@ impl CoreLog {
             let log = self.logs.remove(partition).expect("just listed");
             self.forget_memory(&log);
             self.indexes.forget(*partition);
-            let ops = vec![FileOp::RemoveDirAll(segment::dir(*partition)), FileOp::SyncDir(format!("topics/{topic}"))];
-            let ticket = self.effects.ticket();
-            self.purposes.insert(ticket, Purpose::Remove);
-            self.effects.push(LogEffect::Files { ticket, ops });
         }
-        self.note_deletion(topic);
+        self.note_deletion(topic, partitions);
         self.writer.want_housekeeping(now_ms);
     }
 
-    pub(super) fn note_deletion(&mut self, topic: TopicId) {
-        let deletion =
-            Deletion { topic, last_sequence: self.journal.last(), checkpoint: self.writer.checkpoint_number() };
-        self.deletions.push(deletion);
+    pub(super) fn note_deletion(&mut self, topic: TopicId, waiting: Vec<TopicPartition>) {
+        let (last_sequence, checkpoint) = (self.journal.last(), self.writer.checkpoint_number());
+        self.deletions.push(Deletion { topic, waiting, removing: false, last_sequence, checkpoint });
+    }
+
+    /// Removes the directories of deleted topics that nothing under way can touch any more.
+    pub(super) fn remove_deleted(&mut self) {
+        for deletion in self.deletions.iter_mut().filter(|deletion| !deletion.waiting.is_empty()) {
+            let topic = deletion.topic;
+            let busy = self.purposes.values().any(|purpose| purpose.topic() == Some(topic));
+            if busy {
+                continue;
+            }
+            let mut ops: Vec<FileOp> =
+                deletion.waiting.drain(..).map(|one| FileOp::RemoveDirAll(segment::dir(one))).collect();
+            ops.push(FileOp::SyncDir(format!("topics/{topic}")));
+            deletion.removing = true;
+            let ticket = self.effects.ticket();
+            self.purposes.insert(ticket, Purpose::RemoveTopic(topic));
+            self.effects.push(LogEffect::Files { ticket, ops });
+        }
+    }
+
+    /// The directories are gone. If not, the topic is not forgotten in this run, and the next start removes them.
+    pub(super) fn handle_topic_removed(&mut self, topic: TopicId, done: FilesDone) {
+        if done.failure().is_none()
+            && let Some(deletion) = self.deletions.iter_mut().find(|deletion| deletion.topic == topic)
+        {
+            deletion.removing = false;
+        }
     }
 
     /// Highest sequence that may name a deleted topic: housekeeping moves what is pinned below it.
@@ -57,7 +94,8 @@ impl CoreLog {
     pub(super) fn forget_deleted(&mut self, number: u64, first_live: Sequence) {
         let notices = &mut self.notices;
         self.deletions.retain(|deletion| {
-            let forgotten = number >= deletion.checkpoint + 2 && first_live > deletion.last_sequence;
+            let removed = deletion.waiting.is_empty() && !deletion.removing;
+            let forgotten = removed && number >= deletion.checkpoint + 2 && first_live > deletion.last_sequence;
             if forgotten {
                 notices.push_back(LogNotice::Forgotten { topic: deletion.topic });
             }

@@ -15,46 +15,110 @@ pub struct Ticket(pub u64);
 pub enum LogEffect {
     /// Write `data`, padded with zeros to the block, at the aligned `offset` of a journal file (O_DIRECT). Mostly below 512 KiB, but
     /// one large batch makes one large write (up to a whole file): the performer splits it as its buffers need.
-    JournalWrite { ticket: Ticket, path: Arc<str>, offset: u64, data: Gather },
+    JournalWrite {
+        /// Names the completion.
+        ticket: Ticket,
+        /// Below the data directory.
+        path: Arc<str>,
+        /// Aligned byte offset.
+        offset: u64,
+        /// What to write, or what was read.
+        data: Gather,
+    },
     /// fdatasync these journal files; success means all of them.
-    JournalFlush { ticket: Ticket, paths: Vec<Arc<str>> },
+    JournalFlush {
+        /// Names the completion.
+        ticket: Ticket,
+        /// All of them.
+        paths: Vec<Arc<str>>,
+    },
     /// This journal file is about to be reused or was removed: forget open handles.
-    JournalClosed { path: Arc<str> },
+    JournalClosed {
+        /// Below the data directory.
+        path: Arc<str>,
+    },
     /// Perform in order, off the executor.
-    Files { ticket: Ticket, ops: Vec<FileOp> },
+    Files {
+        /// Names the completion.
+        ticket: Ticket,
+        /// In this order.
+        ops: Vec<FileOp>,
+    },
 }
 
 /// A completion.
 #[derive(Clone, Debug)]
 pub enum LogInput {
     /// A `JournalWrite` ended.
-    JournalWritten { ticket: Ticket, result: Result<(), StorageError> },
+    JournalWritten {
+        /// Names the completion.
+        ticket: Ticket,
+        /// How it ended.
+        result: Result<(), StorageError>,
+    },
     /// A `JournalFlush` ended.
-    JournalFlushed { ticket: Ticket, result: Result<(), StorageError> },
+    JournalFlushed {
+        /// Names the completion.
+        ticket: Ticket,
+        /// How it ended.
+        result: Result<(), StorageError>,
+    },
     /// A `Files` effect ended.
-    Files { ticket: Ticket, done: FilesDone },
+    Files {
+        /// Names the completion.
+        ticket: Ticket,
+        /// How it ended.
+        done: FilesDone,
+    },
 }
 
 /// What the log tells the broker above it.
 #[derive(Clone, Debug)]
 pub enum LogNotice {
     /// The high watermark of a partition rose (it never falls, S3).
-    HighWatermark { partition: TopicPartition, high_watermark: Offset },
+    HighWatermark {
+        /// Which one.
+        partition: TopicPartition,
+        /// Its new value.
+        high_watermark: Offset,
+    },
     /// The state of a partition is in memory: requests that waited for `open` may go on.
-    Opened { partition: TopicPartition },
+    Opened {
+        /// Which one.
+        partition: TopicPartition,
+    },
     /// The partition is offline until restart (S7, S16, S18).
-    Offline { partition: TopicPartition, why: String },
+    Offline {
+        /// Which one.
+        partition: TopicPartition,
+        /// For the operator.
+        why: String,
+    },
     /// All control frames (truncate, log start) up to this sequence are flushed.
-    Flushed { sequence: Sequence },
+    Flushed {
+        /// Inclusive.
+        sequence: Sequence,
+    },
     /// A read that was pending has ended.
-    ReadDone { ticket: Ticket, data: Result<Gather, ReadError> },
+    ReadDone {
+        /// Names the completion.
+        ticket: Ticket,
+        /// What to write, or what was read.
+        data: Result<Gather, ReadError>,
+    },
     /// Appends were paused by a full ring and may go on.
     Writable,
     /// The journal failed: this core is read-only until restart (D3).
-    ReadOnly { why: String },
+    ReadOnly {
+        /// For the operator.
+        why: String,
+    },
     /// Nothing in this core's journal and checkpoint names the deleted topic any more, its partition directories on this core are
     /// gone (S13). When all cores say so: remove `topics/<id>`, sync `topics`, then the TopicForgotten record.
-    Forgotten { topic: TopicId },
+    Forgotten {
+        /// Which one.
+        topic: TopicId,
+    },
 }
 
 /// Why a read gave nothing.

@@ -57,21 +57,42 @@ pub struct FramePlace {
 pub enum FrameBody {
     /// A record batch; `again` if it stood in the journal before and was carried on (S8).
     Append {
+        /// Whose.
         partition: TopicPartition,
+        /// In which it was appended.
         leader_epoch: LeaderEpoch,
+        /// Offset of the first record.
         base: Offset,
+        /// Offset behind the last record.
         end: Offset,
+        /// As it is served.
         batch: Bytes,
+        /// It stood in the journal before.
         again: bool,
     },
     /// The log of the partition now ends at `end`.
-    Truncate { partition: TopicPartition, end: Offset },
+    Truncate {
+        /// Whose.
+        partition: TopicPartition,
+        /// Exclusive end.
+        end: Offset,
+    },
     /// The log of the partition now starts at `start`.
-    LogStart { partition: TopicPartition, start: Offset },
+    LogStart {
+        /// Whose.
+        partition: TopicPartition,
+        /// First offset that is served.
+        start: Offset,
+    },
     /// Nothing; carries the durable mark.
     Mark,
     /// First frame of a file.
-    Boot { checkpoint: u64, accepted_end: Option<Sequence> },
+    Boot {
+        /// Number of the checkpoint that allowed the reuse of the file.
+        checkpoint: u64,
+        /// In the first file of a boot: where the boot before ends.
+        accepted_end: Option<Sequence>,
+    },
 }
 
 /// A frame read back.

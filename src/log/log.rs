@@ -41,7 +41,12 @@ pub enum LogState {
     /// In memory.
     Open(Box<OpenState>),
     /// Unusable until restart; `held` are the journal frames that must survive (S11).
-    Offline { why: String, held: Option<HeldRange> },
+    Offline {
+        /// For the operator.
+        why: String,
+        /// Sequences, inclusive.
+        held: Option<HeldRange>,
+    },
 }
 
 /// See the module.

@@ -1,6 +1,7 @@
 //! Floor 2: one core's journal and the logs of its partitions, sans-IO (contract: the handbook's `on_disk_format` and `recovery`).
 
 pub mod checkpoint;
+pub mod contract;
 pub mod core_log;
 mod deletion;
 pub mod effect;

@@ -34,6 +34,13 @@ pub(super) struct PendingRead {
     stage: Stage,
 }
 
+impl PendingRead {
+    /// Whose records are read.
+    pub(super) fn partition(&self) -> TopicPartition {
+        self.partition
+    }
+}
+
 #[derive(Debug)]
 enum Stage {
     /// Loading the segment's index; blocks so far, newest first, and the one being read.

@@ -92,7 +92,7 @@ impl CoreLog {
         let mut core = CoreLog::assemble(identity, settings, journal, replay.logs);
         core.writer = SegmentWriter::starting_at(replay.checkpoint.number);
         for topic in replay.deleted {
-            core.note_deletion(topic);
+            core.note_deletion(topic, Vec::new());
             core.writer.want_housekeeping(now_ms);
         }
         Ok(core)
@@ -107,6 +107,7 @@ impl CoreLog {
         now_ms: u64,
     ) -> Result<Vec<CheckpointPartition>, Refusal> {
         let mut replay = Replay::read(storage, &identity, topics)?;
+        replay.move_tails(storage, identity.boot, now_ms)?;
         if let Some(log) = replay.logs.iter().find(|log| log.is_offline()) {
             return Err(Refusal::Corrupt(format!(
                 "partition {} is offline ({:?}): the number of cores cannot change while its records lie in the journal only. \
@@ -114,7 +115,6 @@ impl CoreLog {
                 log.partition, log.state
             )));
         }
-        replay.move_tails(storage, identity.boot, now_ms)?;
         Ok(replay.partitions())
     }
 }
@@ -170,11 +170,11 @@ impl Replay {
         dead_files: &mut Vec<JournalFile>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
+        self.move_tails(storage, identity.boot, now_ms)?;
         if self.logs.iter().any(Log::is_offline) {
             // Its frames must stay: the ring grows by one file rather than refuse the start.
             return Ok(());
         }
-        self.move_tails(storage, identity.boot, now_ms)?;
         let dir = journal_dir(identity.generation, identity.core);
         self.checkpoint = Checkpoint {
             number: self.checkpoint.number + 1,
