@@ -26,8 +26,8 @@
 //! Making the appends of 1,000 partitions durable costs 46-86 ms with a file each and 1-2 ms through one file: flushes of
 //! different files are served one after the other. So all that a core appends in one turn goes into one ring of journal
 //! files with one flush, and is moved into files per partition later, many at once. The bytes are in
-//! `on_disk_format`, the order of steps in `produce_path` and
-//! `recovery`.
+//! [`on_disk_format`](super::on_disk_format), the order of steps in [`produce_path`](super::produce_path) and
+//! [`recovery`](super::recovery).
 //!
 //! A partition has four ends: appended, written, flushed, and the high watermark, which follows one of the others as its
 //! [`Durability`](crate::base::offset::Durability) says. The last stable offset equals the high watermark until there

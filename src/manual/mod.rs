@@ -5,3 +5,6 @@
 
 pub mod architecture;
 pub mod glossary;
+pub mod on_disk_format;
+pub mod produce_path;
+pub mod recovery;
