@@ -4,7 +4,10 @@
 //! trust. What it says about bytes and steps is the code's; where the code taught better than the plan, it says why.
 
 pub mod architecture;
+pub mod fetch_path;
 pub mod glossary;
+pub mod non_obvious;
 pub mod on_disk_format;
 pub mod produce_path;
 pub mod recovery;
+pub mod testing;

@@ -1,0 +1,32 @@
+//! How this is tested, and how to run more of it.
+//!
+//! `scripts/test` is the one command: people, the README and CI run it. Its header lists the knobs. What stands behind it:
+//!
+//! | where | what it proves | a longer run |
+//! |---|---|---|
+//! | unit tests beside the code | encodings notice every flipped bit and cut, state machines keep their numbered invariants | |
+//! | `tests/tidy` | floors, caps, names, fences; every invariant has a proof, every API a round trip; each rule refuses a bad snippet | |
+//! | `tests/round_trip` | every version of every API, against the encodings of another crate; hostile frames cost no memory | `FRAMES=` |
+//! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by a planted bug | `SEEDS=5000` |
+//! | `tests/crash` | kill -9 on the real binary under a checked load, a third of the kills inside recovery | `ROUNDS=50` |
+//! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed; a run without flushes must lose | `CUTS=20` |
+//! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |
+//! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
+//! | `tests/clients` | kcat, Kafka's Java tools (3.9 and 4.3), confluent-kafka: what nobody here wrote | `CLIENT_MB=100` |
+//!
+//! # The simulator
+//!
+//! The broker is a value without clock, disk or network, so `tests/sim` holds several of them, a disk and a clock, and steps
+//! them by one generator: a failing seed repeats exactly. It runs the real start, recovery and change of cores, because
+//! those are code over [`Storage`](crate::base::storage::Storage). Its disk keeps for every file what was written and what was
+//! flushed, for every directory which entries are durable; a crash keeps all of the first (kill -9) or any subset of the
+//! difference (power cut).
+//!
+//! A check that cannot fail proves nothing. So every rule has a planted bug: the same world with that rule broken must be
+//! caught. A failing seed becomes a named test with its story.
+//!
+//! # Which test when
+//!
+//! A change of bytes on disk: unit tests, then `scripts/test tests`, then `SEEDS=5000`. A change of the order of steps: the same
+//! and power cuts, since only they tell `disk` from `device` (kill -9 loses nothing that O_DIRECT has written). A change of an
+//! API: round trips and clients.
