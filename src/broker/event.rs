@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 
 /// Everything that can happen to a broker.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Event {
     /// A client connected to this core's listener.
     Connected { connection: ConnectionId, peer: SocketAddr, local: SocketAddr },
@@ -33,6 +34,7 @@ pub enum Event {
 
 /// Everything that a broker can want.
 #[derive(Debug)]
+#[allow(missing_docs, reason = "each variant's sentence names its fields")]
 pub enum Effect {
     /// Send a whole response frame, length prefix included. Effects for one connection are already in request order.
     Reply { connection: ConnectionId, response: Gather },
