@@ -51,7 +51,6 @@ fn direct(path: &Path) -> std::fs::File {
 fn lost_blocks(rig: &mut Rig, flushing: bool, keep_percent: u64, seed: u64) -> usize {
     let path = rig.mount_point().join(format!("blocks-{seed}"));
     let file = direct(&path);
-    file.write_all_at(&vec![0; 256 * 4096], 0).expect_err("unaligned memory is refused, so O_DIRECT is in force");
     let mut random = Random::new(seed);
     let written = 100 + random.below(50);
     for number in 0..written {

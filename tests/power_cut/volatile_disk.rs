@@ -18,7 +18,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// Name of the one file.
 pub const FILE: &str = "disk";
@@ -143,6 +143,8 @@ impl Disk {
     }
 }
 
+/// How long the end of the disk process waits for those who still use the disk.
+const UNMOUNT_MAX: Duration = Duration::from_secs(10);
 const ATTRIBUTES_VALID: Duration = Duration::from_secs(3600);
 
 impl Filesystem for Disk {
@@ -245,8 +247,19 @@ pub fn run(mount_point: &str, socket: &str, bytes: usize) {
             break;
         }
     }
+    let succeeds =
+        |command: &str| Command::new("sh").args(["-c", command]).output().is_ok_and(|output| output.status.success());
     for command in undo.iter().rev() {
-        let _ = Command::new("sh").args(["-c", command]).output();
+        succeeds(command);
     }
-    let _ = session.umount_and_join();
+    // The loop device lets go of the file when its last user (a mkfs of a killed test, say) is gone.
+    let deadline = Instant::now() + UNMOUNT_MAX;
+    while !succeeds(&format!("umount '{mount_point}'")) {
+        if Instant::now() > deadline {
+            succeeds(&format!("umount -l '{mount_point}'"));
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let _ = session.join();
 }
