@@ -155,6 +155,7 @@ impl World {
     /// After a restart: what was promised is there, then what had no answer is sent again.
     fn verify(&mut self, address: &str, everything: bool, round: u64) {
         let result = self.try_verify(address, everything);
+        assert!(!self.machine.panicked(), "round {round}: {}", self.machine.log_end(40));
         if let Some(violations) = self.load.violations() {
             panic!("round {round}: {violations}\n{}", self.machine.log_end(20));
         }

@@ -66,7 +66,7 @@ pub fn cut_repeatedly(file_system: FileSystem, cuts: u64, flush: Flush) -> Optio
 impl Run {
     /// One cut under load, sometimes another inside the recovery from it; then all that was promised is checked. Gives the
     /// broker that runs again.
-    fn cut(&mut self, broker: Broker, number: u64) -> Option<Broker> {
+    fn cut(&mut self, mut broker: Broker, number: u64) -> Option<Broker> {
         // With the flush left out nothing more is kept, so that the file system itself comes up.
         let keep = match self.flush {
             Flush::Honest => [0, 20, 50, 80, 100][self.random.below(5) as usize],
@@ -90,6 +90,11 @@ impl Run {
                 running.doom();
                 let counted = rig.cut(cut_seed, keep);
                 println!("cut {number} on {}: {counted}", rig.file_system.name());
+                // A dead disk ends no process: it makes cores read-only.
+                std::thread::sleep(Duration::from_millis(30));
+                if !broker.is_running() {
+                    running.history.lock().expect("history").violate("the dead disk ended the broker".to_string());
+                }
                 broker.kill();
             },
         );

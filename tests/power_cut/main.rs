@@ -14,6 +14,7 @@ mod support;
 
 mod acknowledged;
 mod rig;
+mod sick_disk;
 mod volatile_disk;
 
 use acknowledged::{Flush, cut_repeatedly, cuts};

@@ -130,6 +130,25 @@ impl Rig {
         assert_eq!(self.order("lie"), "lying");
     }
 
+    /// From now on flushes fail.
+    pub fn fail_flushes(&mut self) {
+        assert_eq!(self.order("fail"), "failing");
+    }
+
+    /// Flushes work again.
+    pub fn heal(&mut self) {
+        assert_eq!(self.order("power"), "on");
+    }
+
+    /// Fills the file system with one file until about `left` bytes are free.
+    pub fn fill(&self, file: &Path, left: u64) {
+        let point = self.mount_point();
+        let free = run("df", &["--output=avail", "-B1", point.to_str().expect("utf-8")]).expect("df");
+        let free: u64 = free.lines().last().expect("a number").trim().parse().expect("a number");
+        let length = (free - left).to_string();
+        run("fallocate", &["-l", &length, file.to_str().expect("utf-8")]).expect("fallocate");
+    }
+
     /// The power fails: each unflushed sector survives with `keep_percent`; the disk is dead from here on. Gives what the
     /// disk counted.
     pub fn cut(&mut self, seed: u64, keep_percent: u64) -> String {

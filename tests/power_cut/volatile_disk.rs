@@ -6,7 +6,8 @@
 //! returns. Lives in a process of its own, which the test starts by running itself again.
 //!
 //! Orders come over a socket, one line each, with one line as the answer:
-//! `cut SEED KEEP` (percent) | `lie` (acknowledge flushes, do nothing) | `power` (on again, honest) | `undo COMMAND...` (run
+//! `cut SEED KEEP` (percent) | `lie` (acknowledge flushes, do nothing) | `fail` (flushes give EIO) | `power` (on
+//! again, honest) | `undo COMMAND...` (run
 //! this when the order socket closes, newest first: so nothing stays mounted when the test is killed).
 
 use fuser::{
@@ -31,6 +32,8 @@ enum Power {
     On,
     /// Flushes are acknowledged and ignored.
     Lying,
+    /// Flushes fail, and what they should have kept stays volatile.
+    Failing,
     Off,
 }
 
@@ -62,7 +65,7 @@ impl Platter {
 
     fn flush(&mut self) -> Result<(), Errno> {
         match self.power {
-            Power::Off => return Err(Errno::EIO),
+            Power::Off | Power::Failing => return Err(Errno::EIO),
             Power::Lying => return Ok(()),
             Power::On => self.flushes += 1,
         }
@@ -107,6 +110,10 @@ impl Platter {
             ["lie"] => {
                 self.power = Power::Lying;
                 "lying".to_string()
+            }
+            ["fail"] => {
+                self.power = Power::Failing;
+                "failing".to_string()
             }
             ["power"] => {
                 self.power = Power::On;

@@ -99,6 +99,11 @@ impl Machine {
         found.into_iter().map(|(_, number)| number).collect()
     }
 
+    /// True if any run so far panicked.
+    pub fn panicked(&self) -> bool {
+        std::fs::read_to_string(self.log_path()).is_ok_and(|text| text.contains("panicked at"))
+    }
+
     /// The last lines of the log.
     pub fn log_end(&self, lines: usize) -> String {
         let text = std::fs::read_to_string(self.log_path()).unwrap_or_default();
