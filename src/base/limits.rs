@@ -39,7 +39,7 @@ pub const REQUEST_ELEMENTS_MAX: usize = 128 * 1024;
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 /// Partitions of all topics of one machine.
 pub const PARTITIONS_PER_MACHINE_MAX: usize = 200_000;
-/// Bytes of all config values that one request may set.
+/// Bytes of all configs that one request may set.
 pub const METADATA_REQUEST_CONFIG_BYTES_MAX: usize = 1024 * 1024;
 /// Producer ids in a block given to a core (Kafka's number).
 pub const PRODUCER_IDS_PER_BLOCK: i64 = 1000;

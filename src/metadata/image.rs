@@ -345,3 +345,6 @@ impl Image {
         assert!(self.generation() <= self.generation_begun, "I3");
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,6 @@
 //! Floor 2: the metadata log, the image every core holds, the controller. Knows no partition's log and no Kafka message.
 
+pub mod bucket_map;
 pub mod controller;
 pub mod delta;
 pub mod image;
@@ -7,6 +8,5 @@ pub mod log;
 pub mod placement;
 pub mod record;
 pub mod record_codec;
-pub mod sharded_map;
 pub mod topic_config;
 pub mod topics;

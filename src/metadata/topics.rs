@@ -2,8 +2,8 @@
 
 use crate::base::ids::{CoreId, MachineId, TopicId, TopicPartition};
 use crate::base::offset::LeaderEpoch;
+use crate::metadata::bucket_map::{BucketKey, BucketMap};
 use crate::metadata::record::{ConfigRecord, LeaderRecoveryState, PartitionRecord, Record, ResourceType, TopicRecord};
-use crate::metadata::sharded_map::{ShardKey, ShardedMap};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -103,8 +103,8 @@ impl Topic {
     }
 }
 
-impl ShardKey for TopicId {
-    fn shard_hash(&self) -> u64 {
+impl BucketKey for TopicId {
+    fn bucket_hash(&self) -> u64 {
         u64::from(self.0[15])
     }
 }
@@ -112,10 +112,10 @@ impl ShardKey for TopicId {
 /// See the module. Invariant: `names` and `collisions` name exactly the topics in `by_id`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Topics {
-    by_id: ShardedMap<TopicId, Arc<Topic>>,
-    names: ShardedMap<String, TopicId>,
+    by_id: BucketMap<TopicId, Arc<Topic>>,
+    names: BucketMap<String, TopicId>,
     /// Names in which a period became an underscore, for names with either: Kafka's metric names cannot tell them apart.
-    collisions: ShardedMap<String, TopicId>,
+    collisions: BucketMap<String, TopicId>,
     partitions: usize,
 }
 

@@ -120,7 +120,7 @@ struct Creation<'a> {
     entropy: &'a mut Prng,
     placer: Placer,
     records: Vec<Record>,
-    record_bytes: usize,
+    config_bytes: usize,
     partitions: usize,
     /// Collision keys of the topics made by this request.
     collisions: BTreeMap<String, String>,
@@ -136,7 +136,7 @@ impl<'a> Creation<'a> {
             entropy,
             placer: Placer::new(image),
             records: Vec::new(),
-            record_bytes: 0,
+            config_bytes: 0,
             partitions: 0,
             collisions: BTreeMap::new(),
             names: None,
@@ -293,10 +293,9 @@ impl<'a> Creation<'a> {
             let max = limits::PARTITIONS_PER_MACHINE_MAX;
             return refuse(format!("This machine holds at most {max} partitions; delete topics first."));
         }
-        let configs: usize = topic.configs.iter().map(|(_, value)| value.as_ref().map_or(0, String::len)).sum();
-        if self.record_bytes + configs > limits::METADATA_REQUEST_CONFIG_BYTES_MAX {
+        if self.config_bytes + config_bytes(topic) > limits::METADATA_REQUEST_CONFIG_BYTES_MAX {
             let max = limits::METADATA_REQUEST_CONFIG_BYTES_MAX;
-            return refuse(format!("The config values of one request may have {max} bytes in all."));
+            return refuse(format!("The configs of one request may have {max} bytes in all."));
         }
         Ok(())
     }
@@ -339,8 +338,8 @@ impl<'a> Creation<'a> {
                 placement,
             }));
         }
+        self.config_bytes += config_bytes(topic);
         for (key, value) in &topic.configs {
-            self.record_bytes += value.as_ref().map_or(0, String::len);
             self.records.push(Record::Config(ConfigRecord {
                 resource_type: ResourceType::Topic,
                 resource_name: topic.name.clone(),
@@ -349,6 +348,12 @@ impl<'a> Creation<'a> {
             }));
         }
     }
+}
+
+/// About what the configs of a topic take in the log; a key may be repeated.
+fn config_bytes(topic: &NewTopic) -> usize {
+    let value_bytes = |value: &Option<String>| value.as_ref().map_or(0, String::len);
+    topic.configs.iter().map(|(key, value)| topic.name.len() + key.len() + value_bytes(value)).sum()
 }
 
 #[cfg(test)]

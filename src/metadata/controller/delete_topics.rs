@@ -81,3 +81,55 @@ fn find(image: &Image, topic: &TopicSelector) -> DeleteTopicResult {
     };
     DeleteTopicResult { name: Some(found.name.clone()), id: found.id, outcome: Ok(()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::MachineId;
+    use crate::metadata::record::{FormatRecord, TopicRecord};
+
+    const A: TopicId = TopicId([1; 16]);
+    const B: TopicId = TopicId([2; 16]);
+
+    fn image() -> Image {
+        let format = FormatRecord { cluster_id: "cluster".into(), machine: MachineId(0), directory_id: [1; 16] };
+        let topic = |name: &str, id| Record::Topic(TopicRecord { name: name.into(), id });
+        Image::new().apply(&[Record::Format(format), topic("a", A), topic("b", B)]).expect("legal").0
+    }
+
+    fn by_name(name: &str) -> TopicSelector {
+        TopicSelector { name: Some(name.into()), id: TopicId::ZERO }
+    }
+
+    fn by_id(id: TopicId) -> TopicSelector {
+        TopicSelector { name: None, id }
+    }
+
+    #[test]
+    fn by_name_and_by_id_until_forgotten() {
+        let image = image();
+        let decision = delete_topics(&image, &[by_name("a"), by_id(B)]);
+        assert!(decision.answer.iter().all(|result| result.outcome.is_ok()));
+        assert_eq!(decision.answer[1].name.as_deref(), Some("b"));
+        assert_eq!(decision.answer[0].id, A);
+        let (image, delta) = image.apply(&decision.records).expect("legal");
+        assert_eq!((delta.topics_deleted.len(), image.topics().len(), image.deleted().len()), (2, 0, 2));
+        let (image, delta) = image.apply(&forget_topic(&image, A)).expect("legal");
+        assert_eq!((delta.topics_forgotten, image.deleted().contains(&A)), (vec![A], false));
+        assert!(forget_topic(&image, A).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_deleted() {
+        let both = TopicSelector { name: Some("a".into()), id: A };
+        let neither = TopicSelector { name: None, id: TopicId::ZERO };
+        let asked = [by_name("c"), by_id(TopicId([9; 16])), both, neither, by_name("b"), by_id(B)];
+        let decision = delete_topics(&image(), &asked);
+        let codes: Vec<_> =
+            decision.answer.iter().map(|result| result.outcome.as_ref().expect_err("refused").code).collect();
+        let invalid = ErrorCode::InvalidRequest;
+        let (unknown, unknown_id) = (ErrorCode::UnknownTopicOrPartition, ErrorCode::UnknownTopicId);
+        assert_eq!(codes, [unknown, unknown_id, invalid, invalid, invalid, invalid]);
+        assert!(decision.records.is_empty());
+    }
+}

@@ -4,24 +4,24 @@ use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Number of shards: a change among 10,000 entries copies about 150.
-const SHARDS: usize = 64;
+/// Number of buckets: a change among 10,000 entries copies about 150.
+const BUCKETS: usize = 64;
 
-/// A key that says in which shard it lives. The hash may be flooded by clients: one shard is then as slow as an ordinary
+/// A key that says in which bucket it lives. The hash may be flooded by clients: one bucket is then as slow as an ordinary
 /// map, lookups stay logarithmic.
-pub trait ShardKey: Ord {
+pub trait BucketKey: Ord {
     /// Any well-spread number that is the same on every machine and in every release.
-    fn shard_hash(&self) -> u64;
+    fn bucket_hash(&self) -> u64;
 }
 
-impl ShardKey for str {
-    fn shard_hash(&self) -> u64 {
-        self.as_bytes().shard_hash()
+impl BucketKey for str {
+    fn bucket_hash(&self) -> u64 {
+        self.as_bytes().bucket_hash()
     }
 }
 
-impl ShardKey for [u8] {
-    fn shard_hash(&self) -> u64 {
+impl BucketKey for [u8] {
+    fn bucket_hash(&self) -> u64 {
         let fnv = self
             .iter()
             .fold(0xCBF2_9CE4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01B3));
@@ -29,81 +29,81 @@ impl ShardKey for [u8] {
     }
 }
 
-/// See the module. Iteration goes shard by shard: the same for the same entries, whatever the order they came in.
+/// See the module. Iteration goes bucket by bucket: the same for the same entries, whatever the order they came in.
 #[derive(Debug)]
-pub struct ShardedMap<K, V> {
-    shards: Vec<Arc<BTreeMap<K, V>>>,
+pub struct BucketMap<K, V> {
+    buckets: Vec<Arc<BTreeMap<K, V>>>,
     entries: usize,
 }
 
-impl<K, V> Clone for ShardedMap<K, V> {
-    fn clone(&self) -> ShardedMap<K, V> {
-        ShardedMap { shards: self.shards.clone(), entries: self.entries }
+impl<K, V> Clone for BucketMap<K, V> {
+    fn clone(&self) -> BucketMap<K, V> {
+        BucketMap { buckets: self.buckets.clone(), entries: self.entries }
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Default for ShardedMap<K, V> {
-    fn default() -> ShardedMap<K, V> {
+impl<K: Ord + Clone, V: Clone> Default for BucketMap<K, V> {
+    fn default() -> BucketMap<K, V> {
         let empty = Arc::new(BTreeMap::new());
-        ShardedMap { shards: vec![empty; SHARDS], entries: 0 }
+        BucketMap { buckets: vec![empty; BUCKETS], entries: 0 }
     }
 }
 
-impl<K: PartialEq, V: PartialEq> PartialEq for ShardedMap<K, V> {
-    fn eq(&self, other: &ShardedMap<K, V>) -> bool {
-        self.shards == other.shards
+impl<K: PartialEq, V: PartialEq> PartialEq for BucketMap<K, V> {
+    fn eq(&self, other: &BucketMap<K, V>) -> bool {
+        self.buckets == other.buckets
     }
 }
 
-impl<K: Ord + Clone, V: Clone> ShardedMap<K, V> {
+impl<K: Ord + Clone, V: Clone> BucketMap<K, V> {
     /// Puts an entry; gives back what it replaced.
-    pub fn insert<Q: ShardKey + ?Sized>(&mut self, key: K, value: V) -> Option<V>
+    pub fn insert<Q: BucketKey + ?Sized>(&mut self, key: K, value: V) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let shard = shard_of(key.borrow());
-        let replaced = Arc::make_mut(&mut self.shards[shard]).insert(key, value);
+        let bucket = bucket_of(key.borrow());
+        let replaced = Arc::make_mut(&mut self.buckets[bucket]).insert(key, value);
         self.entries += usize::from(replaced.is_none());
         replaced
     }
 
     /// Takes an entry out.
-    pub fn remove<Q: ShardKey + ?Sized>(&mut self, key: &Q) -> Option<V>
+    pub fn remove<Q: BucketKey + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let shard = &mut self.shards[shard_of(key)];
-        if !shard.contains_key(key) {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        if !bucket.contains_key(key) {
             return None;
         }
-        let removed = Arc::make_mut(shard).remove(key);
+        let removed = Arc::make_mut(bucket).remove(key);
         self.entries -= usize::from(removed.is_some());
         removed
     }
 
     /// An entry to be changed.
-    pub fn get_mut<Q: ShardKey + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    pub fn get_mut<Q: BucketKey + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        let shard = &mut self.shards[shard_of(key)];
-        if !shard.contains_key(key) {
+        let bucket = &mut self.buckets[bucket_of(key)];
+        if !bucket.contains_key(key) {
             return None;
         }
-        Arc::make_mut(shard).get_mut(key)
+        Arc::make_mut(bucket).get_mut(key)
     }
 
     /// An entry.
-    pub fn get<Q: ShardKey + ?Sized>(&self, key: &Q) -> Option<&V>
+    pub fn get<Q: BucketKey + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.shards[shard_of(key)].get(key)
+        self.buckets[bucket_of(key)].get(key)
     }
 
     /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.shards.iter().flat_map(|shard| shard.iter())
+        self.buckets.iter().flat_map(|bucket| bucket.iter())
     }
 
     /// Number of entries.
@@ -112,8 +112,8 @@ impl<K: Ord + Clone, V: Clone> ShardedMap<K, V> {
     }
 }
 
-fn shard_of<Q: ShardKey + ?Sized>(key: &Q) -> usize {
-    (key.shard_hash() % SHARDS as u64) as usize
+fn bucket_of<Q: BucketKey + ?Sized>(key: &Q) -> usize {
+    (key.bucket_hash() % BUCKETS as u64) as usize
 }
 
 #[cfg(test)]
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_clone_keeps_its_entries_when_the_original_changes() {
-        let mut map: ShardedMap<String, u32> = ShardedMap::default();
+        let mut map: BucketMap<String, u32> = BucketMap::default();
         for number in 0..1000 {
             assert_eq!(map.insert::<str>(format!("topic-{number}"), number), None);
         }
@@ -139,10 +139,10 @@ mod tests {
     }
 
     #[test]
-    fn names_spread_over_the_shards() {
-        let mut counts = [0; SHARDS];
+    fn names_spread_over_the_buckets() {
+        let mut counts = [0; BUCKETS];
         for number in 0..6400 {
-            counts[shard_of::<str>(&format!("topic-{number}"))] += 1;
+            counts[bucket_of::<str>(&format!("topic-{number}"))] += 1;
         }
         assert!(counts.iter().all(|count| (50..200).contains(count)), "{counts:?}");
     }
