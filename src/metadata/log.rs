@@ -18,7 +18,7 @@
 //! - M2 (S5, S17) A start copies what it accepted into a fresh file and makes it durable before it acts on any of it; late
 //!   writes of a killed process land in a file without a name.
 //! - M3 Only one list of operations is in flight, so a frame is never written before its predecessor is flushed.
-//! - M4 The file's space is written beforehand. On a full disk the last [`ROOM_FOR_DELETIONS_BYTES`] are kept for records that
+//! - M4 The file's space is written beforehand. On a full disk the last 256 KiB are kept for records that
 //!   make room ([`MetadataLog::may_grow`]), and `metadata/ballast` is given up so that a start or a rewrite still succeeds.
 
 pub mod frame;
