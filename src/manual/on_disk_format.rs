@@ -11,8 +11,8 @@
 //! ```
 //!
 //! Writes are aligned to 4096 bytes ([`BLOCK_BYTES`](crate::base::storage::BLOCK_BYTES)) and padded with zeros: a block with
-//! acknowledged bytes is never written again. Checksums are CRC32C and skip themselves. Integers are big-endian, except
-//! those of the metadata log, which are little-endian. Record batches are Kafka's v2 batches, byte-identical to what the
+//! acknowledged bytes is never written again. Checksums are CRC32C and skip themselves. Integers are big-endian.
+//! Record batches are Kafka's v2 batches, byte-identical to what the
 //! producer sent but for base offset and leader epoch.
 //!
 //! # Journal frame
@@ -102,7 +102,7 @@
 //! by one rename at every start and when it is nearly full, so snapshot and log switch together.
 //!
 //! ```text
-//!   0 ┌───────────────┬───┬───┬───────┐ magic "CLmd", version u8 (1), kind u8, zero u16       little-endian
+//!   0 ┌───────────────┬───┬───┬───────┐ magic "CLmd", version u8 (1), kind u8, zero u16
 //!   8 ├───────────────┴───┴───┴───────┤ salt of the file u64
 //!  16 ├───────────────────────────────┤ position of this frame in the file u64
 //!  24 ├───────────────────────────────┤ term u64: 0, the cluster's raft term later

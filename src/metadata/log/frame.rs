@@ -6,7 +6,7 @@
 //! 56 file size in blocks u32 | 60 CRC32C u32 of header (this field zero) and payload | 64 payload: records | zeros to the block
 //! ```
 //!
-//! Little-endian. `offset`: records of the log before this frame; in a snapshot the records that it stands for. `mark`:
+//! Big-endian. `offset`: records of the log before this frame; in a snapshot the records that it stands for. `mark`:
 //! records of the log known flushed when the frame was written. A file is its snapshot (one or more frames, the last of
 //! them `SnapshotEnd`), then records and marks, then zeros.
 //!
@@ -63,17 +63,17 @@ pub fn encode_frame(head: &FrameHead, records: u32, payload: &[u8], out: &mut Ve
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[VERSION, head.kind as u8, 0, 0]);
     for number in [head.salt, head.position, 0, head.offset, head.mark] {
-        out.extend_from_slice(&number.to_le_bytes());
+        out.extend_from_slice(&number.to_be_bytes());
     }
     let length = u32::try_from(payload.len()).expect("a frame below 4 GiB");
     let blocks = u32::try_from(head.file_bytes / BLOCK_BYTES).expect("a file below 16 TiB");
     for number in [records, length, blocks, 0] {
-        out.extend_from_slice(&number.to_le_bytes());
+        out.extend_from_slice(&number.to_be_bytes());
     }
     assert_eq!(out.len() - start, FRAME_HEADER_BYTES);
     out.extend_from_slice(payload);
     let checksum = crc32c::crc32c(&out[start..]);
-    out[start + CHECKSUM_AT..start + CHECKSUM_AT + 4].copy_from_slice(&checksum.to_le_bytes());
+    out[start + CHECKSUM_AT..start + CHECKSUM_AT + 4].copy_from_slice(&checksum.to_be_bytes());
     out.resize(start + block_ceil((out.len() - start) as u64) as usize, 0);
 }
 
@@ -275,9 +275,9 @@ fn parse(bytes: &[u8], position: u64) -> Result<Frame<'_>, Fault> {
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
-    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+    u32::from_be_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
+    u64::from_be_bytes(bytes[at..at + 8].try_into().expect("8 bytes"))
 }
