@@ -2,7 +2,7 @@
 
 use corelane::cli::{self, Command, Launch, LogFormat, UsageError};
 use corelane::runtime::machine;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 
@@ -43,7 +43,10 @@ fn run(launch: Launch) -> ExitCode {
 /// `RUST_LOG` says what is logged; info without it. The reactor's own debug lines are not for operators.
 fn log_to_standard_error(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.init(),

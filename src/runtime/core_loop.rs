@@ -196,11 +196,13 @@ impl CoreLoop {
     fn turn(&mut self) {
         let now = clock::read();
         self.turns += 1;
-        self.watched.note_turn();
         self.sockets.set_now(now.monotonic_ms());
         let mut events = std::mem::take(&mut self.events);
         self.inbox.swap(&mut events);
         let had_events = events.iter().any(|event| !matches!(event, Event::Tick)) || self.mesh.has_waiting();
+        if had_events {
+            self.watched.note_turn();
+        }
         for event in events.drain(..) {
             self.broker.handle(event, now);
         }

@@ -20,7 +20,7 @@ use std::time::Duration;
 pub const BUSY_PERIOD: Duration = Duration::from_millis(3);
 /// Between two wake-ups of a core that does nothing.
 pub const IDLE_PERIOD: Duration = Duration::from_millis(24);
-/// A core without a turn for this many periods is idle.
+/// A core without an event for this many periods is idle.
 const BUSY_PERIODS: u32 = 100;
 /// Idle wake-ups happen every so many periods.
 const IDLE_EVERY: u32 = (IDLE_PERIOD.as_millis() / BUSY_PERIOD.as_millis()) as u32;
@@ -34,7 +34,7 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// The core does something: the guard keeps close.
+    /// The core does something (ticks aside): the guard keeps close.
     pub fn note_turn(&self) {
         // The owning core is the only writer, so a plain load and store are enough.
         self.turns.store(self.turns.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
