@@ -449,3 +449,6 @@ enum Received {
 fn bump(counter: &Cell<u64>, by: u64) {
     counter.set(counter.get() + by);
 }
+
+#[cfg(test)]
+mod tests;
