@@ -31,6 +31,7 @@ pub enum ErrorCode {
     InvalidConfig = 40,
     NotController = 41,
     InvalidRequest = 42,
+    UnsupportedForMessageFormat = 43,
     PolicyViolation = 44,
     OutOfOrderSequenceNumber = 45,
     DuplicateSequenceNumber = 46,

@@ -43,6 +43,18 @@ pub const PARTITIONS_PER_MACHINE_MAX: usize = 200_000;
 pub const METADATA_REQUEST_CONFIG_BYTES_MAX: usize = 1024 * 1024;
 /// Producer ids in a block given to a core (Kafka's number).
 pub const PRODUCER_IDS_PER_BLOCK: i64 = 1000;
+/// Requests of one connection that wait or whose answers wait; beyond it, reading of the connection pauses.
+pub const SESSION_REQUESTS_MAX: usize = 256;
+/// Bytes of one connection's waiting frames and waiting answers; beyond it, reading of the connection pauses.
+pub const SESSION_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Record bytes of one Fetch answer, whatever the client allows (Kafka's `fetch.max.bytes`). One batch may exceed it.
+pub const FETCH_ANSWER_BYTES_MAX: usize = 55 * 1024 * 1024;
+/// A Produce waits at least this long for its flush, whatever its timeout says: clients that send 0 mean "soon", not "never".
+pub const PRODUCE_WAIT_MS_MIN: u64 = 1_000;
+/// A Fetch waits at most this long, whatever the client allows.
+pub const FETCH_WAIT_MS_MAX: u64 = 15 * 60 * 1_000;
+/// How often timeouts of parked Produce and DeleteRecords requests are looked for.
+pub const TIMEOUT_SCAN_MS: u64 = 100;
 
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);

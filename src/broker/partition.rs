@@ -1,0 +1,77 @@
+//! Which partition a client means, and whether this core leads it.
+
+use crate::base::error_code::ErrorCode;
+use crate::base::ids::{BrokerId, CoreId, MachineId, TopicPartition};
+use crate::base::offset::LeaderEpoch;
+use crate::metadata::image::Image;
+use crate::metadata::topics::Topic;
+use crate::wire::leader_hint::LeaderHint;
+
+/// A partition that this core leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Led {
+    pub(super) id: TopicPartition,
+    pub(super) leader_epoch: LeaderEpoch,
+}
+
+/// Why this core does not serve a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotLed {
+    /// The topic has no such partition.
+    Unknown,
+    /// A sibling core leads it.
+    Elsewhere { core: CoreId, hint: LeaderHint },
+}
+
+impl NotLed {
+    pub(super) fn code(self) -> ErrorCode {
+        match self {
+            NotLed::Unknown => ErrorCode::UnknownTopicOrPartition,
+            NotLed::Elsewhere { .. } => ErrorCode::NotLeaderOrFollower,
+        }
+    }
+}
+
+/// Finds a partition of a topic of `image`.
+pub(super) fn find_led(image: &Image, here: CoreId, topic: &Topic, index: i32) -> Result<Led, NotLed> {
+    let partition = topic.partition(index).ok_or(NotLed::Unknown)?;
+    let leader_epoch = partition.leader_epoch(image.boot());
+    let core = partition.core(image.cores());
+    if core != here {
+        let leader_id = broker_id(image, core).0;
+        return Err(NotLed::Elsewhere { core, hint: LeaderHint { leader_id, leader_epoch: leader_epoch.0 } });
+    }
+    Ok(Led { id: TopicPartition { topic: topic.id, partition: index }, leader_epoch })
+}
+
+/// The broker of a core of this machine.
+pub(super) fn broker_id(image: &Image, core: CoreId) -> BrokerId {
+    BrokerId::new(image.machine().unwrap_or(MachineId(0)), core)
+}
+
+/// Compares a client's idea of the leader epoch with ours: -1 is not checked, an older one is fenced, a newer one unknown.
+pub(super) fn check_epoch(asked: i32, current: LeaderEpoch) -> Result<(), ErrorCode> {
+    match asked {
+        // Kafka checks no negative epoch, -1 or not.
+        ..0 => Ok(()),
+        asked if asked < current.0 => Err(ErrorCode::FencedLeaderEpoch),
+        asked if asked > current.0 => Err(ErrorCode::UnknownLeaderEpoch),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn epochs_are_fenced_or_unknown() {
+        let current = LeaderEpoch(4);
+        assert_eq!(check_epoch(-1, current), Ok(()));
+        assert_eq!(check_epoch(-2, current), Ok(()));
+        assert_eq!(check_epoch(4, current), Ok(()));
+        assert_eq!(check_epoch(3, current), Err(ErrorCode::FencedLeaderEpoch));
+        assert_eq!(check_epoch(0, current), Err(ErrorCode::FencedLeaderEpoch));
+        assert_eq!(check_epoch(5, current), Err(ErrorCode::UnknownLeaderEpoch));
+    }
+}
