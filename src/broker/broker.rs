@@ -2,43 +2,152 @@
 //!
 //! Protocol for the caller, each turn: [`Broker::handle`] for every event, [`Broker::end_turn`] once, then
 //! [`Broker::poll_effect`] until `None`.
+//!
+//! Invariants: those of its parts (`session`, `delayed`, `controller_seat`, the log, the metadata log), and (I1) a request reads
+//! one image from start to end: the image is replaced between requests only; (I2) nothing but [`Message`]s leaves for other
+//! cores, and no Produce or Fetch causes one.
 
 use crate::base::clock::Now;
-use crate::base::ids::CoreId;
+use crate::base::ids::{ConnectionId, CoreId};
+use crate::base::limits::TIMEOUT_SCAN_MS;
+use crate::broker::api::{self, Context, Outcome};
+use crate::broker::controller_seat::ControllerSeat;
 use crate::broker::counters::Counters;
+use crate::broker::delayed::fetch::DelayedFetches;
+use crate::broker::delayed::flush::DelayedDeletes;
+use crate::broker::delayed::produce::DelayedProduce;
 use crate::broker::event::{Effect, Event};
+use crate::broker::message::Message;
+use crate::broker::partition::broker_id;
+use crate::broker::producer_ids::ProducerIds;
+use crate::broker::question::Questions;
+use crate::broker::session::{Answer, QueuedFrame, Sessions};
+use crate::broker::settings::{Advertised, BrokerSettings};
+use crate::broker::stop::StopStep;
+use crate::broker::topic_cache::TopicCache;
+use crate::log::core_log::CoreLog;
+use crate::metadata::image::Image;
+use crate::metadata::topic_config::BrokerWide;
+use crate::wire::api::ApiKey;
+use crate::wire::frame::RequestHeader;
+use crate::wire::leader_hint::NodeEndpoint;
+use crate::wire::messages::unsupported_api_versions;
+use crate::wire::reader::DecodeError;
 use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 /// See the module. `Send`, so that it can be built on another thread than the one that runs it.
+#[derive(Debug)]
 pub struct Broker {
-    core: CoreId,
-    effects: VecDeque<Effect>,
-    counters: Counters,
+    pub(super) core: CoreId,
+    pub(super) settings: Arc<BrokerSettings>,
+    /// Where clients find each core.
+    advertised: Arc<[Advertised]>,
+    pub(super) image: Arc<Image>,
+    pub(super) log: CoreLog,
+    pub(super) topics: TopicCache,
+    pub(super) sessions: Sessions,
+    pub(super) produces: DelayedProduce,
+    pub(super) fetches: DelayedFetches,
+    pub(super) deletes: DelayedDeletes,
+    pub(super) producer_ids: ProducerIds,
+    pub(super) questions: Questions,
+    /// Core 0 only.
+    pub(super) seat: Option<ControllerSeat>,
+    /// Number of the metadata log's last batch of file operations.
+    pub(super) metadata_ticket: u64,
+    pub(super) stop: StopStep,
+    free_bytes: u64,
+    next_scan_ns: u64,
+    pub(super) effects: VecDeque<Effect>,
+    pub(super) counters: Counters,
+}
+
+/// What a broker is built of.
+pub(super) struct BrokerParts {
+    pub(super) core: CoreId,
+    pub(super) settings: Arc<BrokerSettings>,
+    pub(super) advertised: Arc<[Advertised]>,
+    pub(super) image: Arc<Image>,
+    pub(super) log: CoreLog,
+    pub(super) seat: Option<ControllerSeat>,
+    pub(super) free_bytes: u64,
 }
 
 impl Broker {
-    pub(crate) fn new(core: CoreId) -> Broker {
-        Broker { core, effects: VecDeque::new(), counters: Counters::default() }
+    pub(super) fn new(parts: BrokerParts) -> Broker {
+        let BrokerParts { core, settings, advertised, image, log, seat, free_bytes } = parts;
+        assert_eq!(seat.is_some(), core == CoreId(0));
+        assert_eq!(advertised.len(), usize::from(image.cores()));
+        Broker {
+            core,
+            topics: TopicCache::new(BrokerWide::new(&settings.topic_defaults)),
+            settings,
+            advertised,
+            image,
+            log,
+            sessions: Sessions::default(),
+            produces: DelayedProduce::default(),
+            fetches: DelayedFetches::default(),
+            deletes: DelayedDeletes::default(),
+            producer_ids: ProducerIds::default(),
+            questions: Questions::default(),
+            seat,
+            metadata_ticket: 0,
+            stop: StopStep::Running,
+            free_bytes,
+            next_scan_ns: 0,
+            effects: VecDeque::new(),
+            counters: Counters::default(),
+        }
     }
 
     /// Takes one event in. Effects wait for [`Broker::poll_effect`].
     pub fn handle(&mut self, event: Event, now: Now) {
-        let _ = (event, now);
+        match event {
+            Event::Connected { connection, local, .. } => self.sessions.connected(connection, local),
+            Event::Request { connection, frame, buffer_bytes } => {
+                let frame = QueuedFrame { frame, buffer_bytes };
+                if let Some(frame) = self.sessions.offer(connection, frame, &mut self.effects) {
+                    self.begin(connection, frame, now);
+                }
+            }
+            Event::Disconnected { connection } => {
+                self.sessions.disconnected(connection);
+                self.fetches.disconnected(connection);
+            }
+            Event::Log(input) => self.log.handle(input, now),
+            Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done),
+            Event::Mesh { from, message } => self.receive(from, message, now),
+            Event::FreeBytes { bytes } => self.free_bytes = bytes,
+            Event::Tick => self.tick(now),
+            Event::Stop => self.begin_stop(now),
+        }
     }
 
     /// Ends a turn: all that was appended in it becomes few journal writes.
     pub fn end_turn(&mut self, now: Now) {
-        let _ = now;
+        loop {
+            let progress = self.settle(now);
+            self.log.end_turn(now);
+            if !progress {
+                break;
+            }
+        }
+        self.continue_stop(now);
     }
 
-    /// The next thing to do, in order.
+    /// The next thing to do, in order. The disk's come first: they take longest.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.effects.pop_front()
+        self.log.poll_effect().map(Effect::Log).or_else(|| self.effects.pop_front())
     }
 
     /// Monotonic nanoseconds at which [`Event::Tick`] is due at the latest; `None` when nothing waits.
     pub fn next_deadline(&self) -> Option<u64> {
-        None
+        let scan = (!self.produces.is_idle() || !self.deletes.is_empty()).then_some(self.next_scan_ns);
+        let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
+        [scan, log, self.fetches.next_deadline()].into_iter().flatten().min()
     }
 
     /// The core that this broker lives on.
@@ -51,6 +160,135 @@ impl Broker {
         &self.counters
     }
 
+    /// The core's log (tests and the simulator look into it).
+    pub fn log(&self) -> &CoreLog {
+        &self.log
+    }
+
+    /// The metadata in force.
+    pub fn image(&self) -> &Arc<Image> {
+        &self.image
+    }
+
     /// Asserts the invariants of the whole structure; the simulator calls it after every event.
-    pub fn check(&self) {}
+    pub fn check(&self) {
+        self.log.check();
+        self.sessions.check();
+        self.fetches.check();
+        self.produces.check(|partition| self.log.offsets(partition).map(|offsets| offsets.high_watermark));
+        if let Some(seat) = &self.seat {
+            seat.check();
+        }
+    }
+
+    /// Begins a request: decodes its header, finds its API, runs it.
+    fn begin(&mut self, connection: ConnectionId, frame: QueuedFrame, now: Now) {
+        let QueuedFrame { frame, buffer_bytes } = frame;
+        if self.is_stopping() {
+            return self.sessions.close(connection, "this machine is stopping", &mut self.effects);
+        }
+        let (header, body) = match RequestHeader::parse(frame) {
+            Ok(parsed) => parsed,
+            Err(error) => return self.refuse_header(connection, error),
+        };
+        self.counters.count_request(header.key());
+        let context = Context {
+            answer: self.sessions.begin(connection),
+            version: header.version,
+            correlation_id: header.correlation_id,
+            buffer_bytes,
+        };
+        let outcome = (api::find(header.key()).run)(self, &context, body, now);
+        let outcome = outcome.unwrap_or_else(|error| {
+            self.counters.request_errors += 1;
+            Outcome::Close(format!("{} version {}: {error}", header.api.name, header.version))
+        });
+        self.conclude(&context, outcome);
+    }
+
+    fn refuse_header(&mut self, connection: ConnectionId, error: DecodeError) {
+        self.counters.request_errors += 1;
+        match error {
+            DecodeError::UnsupportedVersion { key, correlation_id, .. } if key == ApiKey::ApiVersions.number() => {
+                self.counters.count_request(ApiKey::ApiVersions);
+                let slot = self.sessions.begin(connection);
+                let answer = Answer::Frame(unsupported_api_versions(correlation_id));
+                self.sessions.answer(slot, answer, &mut self.effects);
+            }
+            error => self.sessions.close(connection, &error.to_string(), &mut self.effects),
+        }
+    }
+
+    /// Puts an outcome where it belongs.
+    pub(super) fn conclude(&mut self, context: &Context, outcome: Outcome) {
+        let answer = match outcome {
+            Outcome::Answer(frame) => Answer::Frame(frame),
+            Outcome::Silent => Answer::Silent,
+            Outcome::Close(why) => Answer::Close(why),
+            Outcome::Parked => return,
+            Outcome::Held(held, wait) => return self.sessions.hold(*context, held, wait, &mut self.effects),
+        };
+        self.sessions.answer(context.answer, answer, &mut self.effects);
+    }
+
+    /// Goes on with a connection's held request, then with what queued behind it.
+    pub(super) fn resume(&mut self, connection: ConnectionId, now: Now) {
+        if let Some((context, held)) = self.sessions.take_held(connection) {
+            let outcome = api::resume(self, &context, held, now);
+            self.conclude(&context, outcome);
+        }
+        while let Some(frame) = self.sessions.next_queued(connection, &mut self.effects) {
+            self.begin(connection, frame, now);
+        }
+    }
+
+    /// Sends a message to a core, this one included.
+    pub(super) fn send(&mut self, to: CoreId, message: Message, now: Now) {
+        if to == self.core {
+            self.receive(to, message, now);
+        } else {
+            self.counters.count_message(&message);
+            self.effects.push_back(Effect::Send { to, message });
+        }
+    }
+
+    /// Where a client of this connection finds a core.
+    pub(super) fn endpoint(&self, core: CoreId, context: &Context) -> (String, i32) {
+        let advertised = &self.advertised[usize::from(core.0)];
+        let host = match &advertised.host {
+            Some(host) => host.clone(),
+            // A wildcard listener: the address that this client reached us at will do for the other ports too.
+            None => match self.sessions.local(context.answer.connection).map(|local| local.ip().to_canonical()) {
+                Some(IpAddr::V4(address)) => address.to_string(),
+                Some(IpAddr::V6(address)) => address.to_string(),
+                None => "localhost".to_string(),
+            },
+        };
+        (host, i32::from(advertised.port))
+    }
+
+    /// Where hinted leaders listen (KIP-951), each once.
+    pub(super) fn node_endpoints(&self, cores: &[CoreId], context: &Context) -> Vec<NodeEndpoint> {
+        let mut cores = cores.to_vec();
+        cores.sort_unstable();
+        cores.dedup();
+        let endpoint = |core: CoreId| {
+            let (host, port) = self.endpoint(core, context);
+            NodeEndpoint { node_id: broker_id(&self.image, core).0, host, port, rack: None }
+        };
+        cores.into_iter().map(endpoint).collect()
+    }
+
+    fn tick(&mut self, now: Now) {
+        self.log.handle_tick(now, self.free_bytes);
+        self.fetches.expire(now.monotonic_ns);
+        if now.monotonic_ns < self.next_scan_ns {
+            return;
+        }
+        self.next_scan_ns = now.monotonic_ns + TIMEOUT_SCAN_MS * 1_000_000;
+        let mut released = Vec::new();
+        self.produces.expire(now, &mut released);
+        self.deletes.expire(now, &mut released);
+        self.release(released);
+    }
 }

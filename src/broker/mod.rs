@@ -1,9 +1,19 @@
 //! Floor 3: one core's Kafka broker. It owns all state of that core and knows no socket, file, clock or thread.
 
+mod api;
 pub mod broker;
 mod change_of_cores;
+mod controller_seat;
 pub mod counters;
+mod delayed;
 pub mod event;
 pub mod message;
+mod partition;
+mod producer_ids;
+mod question;
+mod session;
 pub mod settings;
 pub mod start;
+mod stop;
+mod topic_cache;
+mod turn;

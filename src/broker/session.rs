@@ -212,11 +212,6 @@ impl Sessions {
         connections
     }
 
-    /// True if some answer is owed.
-    pub(super) fn owe_answers(&self) -> bool {
-        self.sessions.values().any(|session| !session.answers.is_empty())
-    }
-
     /// Asserts the invariants.
     pub(super) fn check(&self) {
         for session in self.sessions.values() {

@@ -247,6 +247,8 @@ pub struct TopicSettings {
     pub min_insync_replicas: i32,
     /// `cleanup.policy` names `compact`: null keys are refused.
     pub compacted: bool,
+    /// `cleanup.policy` names `delete`: records may be deleted.
+    pub deleted: bool,
 }
 
 impl TopicSettings {
@@ -265,6 +267,7 @@ impl TopicSettings {
             },
             min_insync_replicas: number("min.insync.replicas") as i32,
             compacted: text("cleanup.policy").split(',').any(|word| word.trim() == "compact"),
+            deleted: text("cleanup.policy").split(',').any(|word| word.trim() == "delete"),
         }
     }
 

@@ -10,7 +10,6 @@
 //! Invariants: (I1) every watch belongs to a parked request, and its request names it; (I2) a parked request is due at its
 //! deadline at the latest, unless a partition is still being loaded.
 
-use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
 use crate::base::map::Map;
 use crate::base::offset::Offset;
@@ -160,13 +159,13 @@ impl DelayedFetches {
     pub(in crate::broker) fn read_done(
         &mut self,
         ticket: Ticket,
-        put: impl FnOnce(&mut FetchResponse, usize, usize),
+        put: impl FnOnce(&mut FetchResponse, i16, (usize, usize)),
     ) -> Option<ReadingFetch> {
         let answer = self.tickets.remove(&ticket)?;
         let fetch = self.reading.get_mut(&answer)?;
         let at = fetch.tickets.iter().position(|(awaited, _, _)| *awaited == ticket)?;
         let (_, topic_at, partition_at) = fetch.tickets.swap_remove(at);
-        put(&mut fetch.response, topic_at, partition_at);
+        put(&mut fetch.response, fetch.context.version, (topic_at, partition_at));
         if fetch.tickets.is_empty() { self.reading.remove(&answer) } else { None }
     }
 
@@ -210,9 +209,4 @@ impl DelayedFetches {
         }
         Some(fetch)
     }
-}
-
-/// Puts batches that were read from the disk into an answer.
-pub(in crate::broker) fn put_records(response: &mut FetchResponse, topic_at: usize, partition_at: usize, records: Gather) {
-    response.topics[topic_at].partitions[partition_at].records = records;
 }

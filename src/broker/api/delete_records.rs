@@ -1,0 +1,111 @@
+//! DeleteRecords (key 21), versions 0-2. Moves the log start; answered once that is flushed (S10).
+//!
+//! Offset -1 means the high watermark. Beyond it: OFFSET_OUT_OF_RANGE. Below the log start: success with the log start as it is.
+//! A topic that is compacted and not deleted from gets POLICY_VIOLATION, as Kafka does.
+
+use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::base::offset::{Offset, Sequence};
+use crate::broker::api::{Api, Context, Held, Outcome, Wait};
+use crate::broker::broker::Broker;
+use crate::broker::delayed::flush::ParkedDelete;
+use crate::broker::partition::{Led, NotLed, find_led};
+use crate::log::core_log::{AppendError, Appendable, CoreLog, Openness};
+use crate::metadata::topic_config::TopicSettings;
+use crate::wire::api::ApiKey;
+use crate::wire::messages::{
+    DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult, decode,
+};
+use crate::wire::reader::DecodeError;
+use bytes::BytesMut;
+
+/// See the module.
+pub(super) struct DeleteRecords;
+
+impl Api for DeleteRecords {
+    const KEY: ApiKey = ApiKey::DeleteRecords;
+    type Request = DeleteRecordsRequest;
+
+    fn decode(body: BytesMut, version: i16) -> Result<DeleteRecordsRequest, DecodeError> {
+        decode(body, version)
+    }
+
+    fn handle(broker: &mut Broker, context: &Context, request: DeleteRecordsRequest, now: Now) -> Outcome {
+        if let Some(wait) = opening(broker, &request) {
+            return Outcome::Held(Held::DeleteRecords(request), wait);
+        }
+        let mut response = DeleteRecordsResponse::default();
+        let mut last = Sequence::default();
+        for topic in request.topics {
+            let mut answer = DeleteRecordsTopicResult::default().with_name(topic.name.clone());
+            for partition in topic.partitions {
+                let result = delete(broker, &topic.name, partition.partition_index, partition.offset, now);
+                let (low_watermark, code) = match result {
+                    Ok((log_start, sequence)) => {
+                        last = last.max(sequence);
+                        (log_start.0, ErrorCode::None)
+                    }
+                    Err(code) => (-1, code),
+                };
+                let result = DeleteRecordsPartitionResult::default().with_partition_index(partition.partition_index);
+                answer.partitions.push(result.with_low_watermark(low_watermark).with_error_code(code.code()));
+            }
+            response.topics.push(answer);
+        }
+        let wait_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+        let parked = ParkedDelete {
+            response,
+            version: context.version,
+            correlation_id: context.correlation_id,
+            deadline_ns: now.monotonic_ns + wait_ms * 1_000_000,
+        };
+        match broker.deletes.park(context.answer, last, parked) {
+            Some(parked) => Outcome::Answer(parked.encode()),
+            None => Outcome::Parked,
+        }
+    }
+}
+
+/// Something to wait for before anything is done. Loads all partitions at once.
+fn opening(broker: &mut Broker, request: &DeleteRecordsRequest) -> Option<Wait> {
+    let Broker { core, image, log, .. } = broker;
+    let mut wait = None;
+    for topic in &request.topics {
+        let Some(known) = image.topic_by_name(&topic.name) else { continue };
+        for partition in &topic.partitions {
+            let Ok(led) = find_led(image, *core, known, partition.partition_index) else { continue };
+            if log.open(led.id) == Openness::Opening {
+                wait = Some(Wait::Partition(led.id));
+            }
+        }
+    }
+    wait
+}
+
+fn delete(broker: &mut Broker, topic: &str, index: i32, offset: i64, now: Now) -> Result<(Offset, Sequence), ErrorCode> {
+    let Broker { core, image, log, topics, .. } = broker;
+    let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+    let led = find_led(image, *core, topic, index).map_err(NotLed::code)?;
+    let TopicSettings { compacted, deleted, .. } = topics.settings(topic);
+    if compacted && !deleted {
+        return Err(ErrorCode::PolicyViolation);
+    }
+    match log.open(led.id) {
+        Openness::Open => move_log_start(log, led, offset, now),
+        Openness::Opening | Openness::Unknown => Err(ErrorCode::UnknownTopicOrPartition),
+        Openness::Offline => Err(ErrorCode::KafkaStorageError),
+    }
+}
+
+fn move_log_start(log: &mut CoreLog, led: Led, offset: i64, now: Now) -> Result<(Offset, Sequence), ErrorCode> {
+    let offsets = log.offsets(led.id).expect("an open partition");
+    let to = if offset == -1 { offsets.high_watermark } else { Offset(offset) };
+    if to < Offset::ZERO || to > offsets.high_watermark {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let sequence = log.delete_records(led.id, to, now).map_err(|error| match error {
+        AppendError::NotAppendable(Appendable::Paused) => ErrorCode::RequestTimedOut,
+        _ => ErrorCode::KafkaStorageError,
+    })?;
+    Ok((to.max(offsets.log_start), sequence))
+}

@@ -1,0 +1,316 @@
+//! Fetch (key 1), versions 4-17, without sessions (KIP-227): every answer carries session id 0 and lists every partition.
+//!
+//! - Plan, perform, finish: a request is planned from its start each time, against one image and the offsets of that moment. It
+//!   is answered when something failed, when `min_bytes` are there or when `max_wait` is over; else it parks and is planned again.
+//! - The first partition with data gives at least one whole batch whatever the bounds say; the others obey them.
+//! - An offset below the log start or above the log end is OFFSET_OUT_OF_RANGE, never clamped.
+//! - Version 13 on: topics by id, an unknown one is UNKNOWN_TOPIC_ID. Version 12 on: a leader hint with NOT_LEADER_OR_FOLLOWER
+//!   and FENCED_LEADER_EPOCH; 16 on: with the leader's endpoint (KIP-951).
+//! - A replica id >= 0 and an unknown isolation level are refused with INVALID_REQUEST, an unknown session with
+//!   FETCH_SESSION_ID_NOT_FOUND.
+
+use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::base::gather::Gather;
+use crate::base::ids::{CoreId, TopicPartition};
+use crate::base::limits::{FETCH_ANSWER_BYTES_MAX, FETCH_WAIT_MS_MAX};
+use crate::base::offset::Offset;
+use crate::broker::api::{Api, Context, Outcome};
+use crate::broker::broker::Broker;
+use crate::broker::delayed::fetch::{ParkedFetch, ReadingFetch, Watch};
+use crate::broker::partition::{NotLed, broker_id, check_epoch, find_led};
+use crate::log::effect::{ReadError, Ticket};
+use crate::log::core_log::{CoreLog, Openness, PartitionOffsets, Read};
+use crate::metadata::image::Image;
+use crate::metadata::topics::Topic;
+use crate::wire::api::ApiKey;
+use crate::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchResponsePartition, FetchResponseTopic, FetchTopic};
+use crate::wire::leader_hint::LeaderHint;
+use crate::wire::reader::DecodeError;
+use bytes::BytesMut;
+use std::sync::Arc;
+
+/// See the module.
+pub(super) struct Fetch;
+
+const READ_COMMITTED: i8 = 1;
+
+impl Api for Fetch {
+    const KEY: ApiKey = ApiKey::Fetch;
+    type Request = FetchRequest;
+
+    fn decode(body: BytesMut, version: i16) -> Result<FetchRequest, DecodeError> {
+        FetchRequest::decode(body, version)
+    }
+
+    fn handle(broker: &mut Broker, context: &Context, request: FetchRequest, now: Now) -> Outcome {
+        if let Some(code) = refuse_whole(&request) {
+            broker.counters.request_errors += 1;
+            return Outcome::Answer(refused(request, code, context));
+        }
+        let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(FETCH_WAIT_MS_MAX);
+        let deadline_ns = now.monotonic_ns + wait_ms * 1_000_000;
+        attempt(broker, context, request, deadline_ns, now)
+    }
+}
+
+fn refuse_whole(request: &FetchRequest) -> Option<ErrorCode> {
+    if request.replica_id >= 0 || !(0..=READ_COMMITTED).contains(&request.isolation_level) {
+        return Some(ErrorCode::InvalidRequest);
+    }
+    // Epoch 0 asks for a session (it gets none), -1 ends one; any other goes on with one that does not exist.
+    (!(-1..=0).contains(&request.session_epoch)).then_some(ErrorCode::FetchSessionIdNotFound)
+}
+
+/// The whole request refused: at the top where the version has a place for it, else in every partition.
+fn refused(request: FetchRequest, code: ErrorCode, context: &Context) -> Gather {
+    let mut response = FetchResponse { error_code: Some(code), ..FetchResponse::default() };
+    if context.version < 7 {
+        let refuse = |partition: FetchPartition| FetchResponsePartition::refused(partition.index, code);
+        response.topics = request.topics.into_iter().map(|topic| answer_topic(topic, refuse)).collect();
+    }
+    response.encode(context.version, context.correlation_id)
+}
+
+fn answer_topic(topic: FetchTopic, answer: impl FnMut(FetchPartition) -> FetchResponsePartition) -> FetchResponseTopic {
+    let partitions = topic.partitions.into_iter().map(answer).collect();
+    FetchResponseTopic { name: topic.name, id: topic.id, partitions }
+}
+
+/// Plans a request from the start; answers, reads or parks it.
+pub(in crate::broker) fn attempt(
+    broker: &mut Broker,
+    context: &Context,
+    request: FetchRequest,
+    deadline_ns: u64,
+    now: Now,
+) -> Outcome {
+    let plan = Plan::make(&broker.image, broker.core, &mut broker.log, &request, context.version);
+    let wanted = u64::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0);
+    let expired = now.monotonic_ns >= deadline_ns || broker.is_stopping();
+    let park = plan.opening || !(plan.failed || expired || plan.available >= wanted || plan.partitions.is_empty());
+    if park {
+        let missing_bytes = (!plan.opening).then(|| wanted - plan.available);
+        let watches = plan.watches(&request);
+        broker.fetches.park(ParkedFetch { context: *context, request, deadline_ns, missing_bytes }, watches);
+        return Outcome::Parked;
+    }
+    if plan.failed {
+        broker.counters.request_errors += 1;
+    }
+    perform(broker, context, request, plan)
+}
+
+/// What is to be done for one partition.
+#[derive(Clone, Copy)]
+enum Planned {
+    Refused(ErrorCode, Option<LeaderHint>),
+    Opening(TopicPartition),
+    /// `until`: exclusive end of what this client may see.
+    Read { partition: TopicPartition, offsets: PartitionOffsets, until: Offset, available: u64 },
+}
+
+struct Plan {
+    /// In the order of the request, over all topics.
+    partitions: Vec<Planned>,
+    available: u64,
+    failed: bool,
+    opening: bool,
+    misrouted: Vec<CoreId>,
+}
+
+impl Plan {
+    fn make(image: &Arc<Image>, here: CoreId, log: &mut CoreLog, request: &FetchRequest, version: i16) -> Plan {
+        let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
+        let partitions = Vec::with_capacity(count);
+        let mut plan = Plan { partitions, available: 0, failed: false, opening: false, misrouted: Vec::new() };
+        let committed = request.isolation_level == READ_COMMITTED;
+        for topic in &request.topics {
+            let (known, unknown) = match version {
+                13.. => (image.topic(topic.id), ErrorCode::UnknownTopicId),
+                _ => (image.topic_by_name(&topic.name), ErrorCode::UnknownTopicOrPartition),
+            };
+            for partition in &topic.partitions {
+                let planned = match known {
+                    None => Planned::Refused(unknown, None),
+                    Some(known) => plan.partition(image, here, log, known, partition, committed),
+                };
+                match planned {
+                    Planned::Refused(..) => plan.failed = true,
+                    Planned::Opening(_) => plan.opening = true,
+                    Planned::Read { available, .. } => plan.available += available,
+                }
+                plan.partitions.push(planned);
+            }
+        }
+        plan
+    }
+
+    fn partition(
+        &mut self,
+        image: &Image,
+        here: CoreId,
+        log: &mut CoreLog,
+        topic: &Topic,
+        partition: &FetchPartition,
+        committed: bool,
+    ) -> Planned {
+        let led = match find_led(image, here, topic, partition.index) {
+            Ok(led) => led,
+            Err(NotLed::Unknown) => return Planned::Refused(ErrorCode::UnknownTopicOrPartition, None),
+            Err(NotLed::Elsewhere { core, hint }) => {
+                self.misrouted.push(core);
+                return Planned::Refused(ErrorCode::NotLeaderOrFollower, Some(hint));
+            }
+        };
+        if let Err(code) = check_epoch(partition.current_leader_epoch, led.leader_epoch) {
+            let hint = LeaderHint { leader_id: broker_id(image, here).0, leader_epoch: led.leader_epoch.0 };
+            return Planned::Refused(code, (code == ErrorCode::FencedLeaderEpoch).then_some(hint));
+        }
+        match log.open(led.id) {
+            Openness::Open => {}
+            Openness::Opening => return Planned::Opening(led.id),
+            Openness::Offline => return Planned::Refused(ErrorCode::KafkaStorageError, None),
+            Openness::Unknown => return Planned::Refused(ErrorCode::UnknownTopicOrPartition, None),
+        }
+        let offsets = log.offsets(led.id).expect("an open partition");
+        let from = Offset(partition.fetch_offset);
+        if from < offsets.log_start || from > offsets.log_end {
+            return Planned::Refused(ErrorCode::OffsetOutOfRange, None);
+        }
+        let until = if committed { offsets.last_stable_offset } else { offsets.high_watermark };
+        let available = available_bytes(log, led.id, from, until).min(partition_bytes_max(partition));
+        Planned::Read { partition: led.id, offsets, until, available }
+    }
+
+    fn watches(&self, request: &FetchRequest) -> Vec<Watch> {
+        let asked = request.topics.iter().flat_map(|topic| &topic.partitions);
+        let watch = |(planned, asked): (&Planned, &FetchPartition)| {
+            let (partition, counted) = match planned {
+                Planned::Refused(..) => return None,
+                Planned::Opening(partition) => (*partition, 0),
+                Planned::Read { partition, available, .. } => (*partition, *available),
+            };
+            let bytes_max = partition_bytes_max(asked);
+            Some(Watch { partition, from: Offset(asked.fetch_offset), bytes_max, counted })
+        };
+        self.partitions.iter().zip(asked).filter_map(watch).collect()
+    }
+}
+
+fn partition_bytes_max(partition: &FetchPartition) -> u64 {
+    u64::try_from(partition.partition_max_bytes).unwrap_or(0)
+}
+
+/// Bytes that count towards `min_bytes`: some, if there is anything at all.
+pub(in crate::broker) fn available_bytes(log: &CoreLog, partition: TopicPartition, from: Offset, until: Offset) -> u64 {
+    if from >= until { 0 } else { log.available_bytes(partition, from, until).max(1) }
+}
+
+/// Reads what was planned. What is on the disk only comes later.
+fn perform(broker: &mut Broker, context: &Context, request: FetchRequest, plan: Plan) -> Outcome {
+    let mut reading = Reading {
+        bytes_left: usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_ANSWER_BYTES_MAX),
+        filled: false,
+        committed: request.isolation_level == READ_COMMITTED,
+        tickets: Vec::new(),
+        cached_bytes: 0,
+    };
+    let mut response = FetchResponse { topics: Vec::with_capacity(request.topics.len()), ..FetchResponse::default() };
+    if context.version >= 16 && !plan.misrouted.is_empty() {
+        response.node_endpoints = broker.node_endpoints(&plan.misrouted, context);
+    }
+    let mut planned = plan.partitions.into_iter();
+    for (topic, topic_at) in request.topics.into_iter().zip(0..) {
+        let mut partition_at = 0;
+        response.topics.push(answer_topic(topic, |partition| {
+            let planned = planned.next().expect("every partition is planned");
+            partition_at += 1;
+            reading.partition(&mut broker.log, &partition, planned, (topic_at, partition_at - 1))
+        }));
+    }
+    broker.counters.fetched_cached_bytes += reading.cached_bytes;
+    if reading.tickets.is_empty() {
+        return Outcome::Answer(response.encode(context.version, context.correlation_id));
+    }
+    broker.fetches.read(ReadingFetch { context: *context, response, tickets: reading.tickets });
+    Outcome::Parked
+}
+
+/// What one request has read so far.
+struct Reading {
+    bytes_left: usize,
+    /// Some partition gave data, so that the bounds hold for the others.
+    filled: bool,
+    committed: bool,
+    tickets: Vec<(Ticket, usize, usize)>,
+    cached_bytes: u64,
+}
+
+impl Reading {
+    fn partition(
+        &mut self,
+        log: &mut CoreLog,
+        asked: &FetchPartition,
+        planned: Planned,
+        at: (usize, usize),
+    ) -> FetchResponsePartition {
+        let (partition, offsets, until, available) = match planned {
+            Planned::Refused(code, current_leader) => {
+                return FetchResponsePartition { current_leader, ..FetchResponsePartition::refused(asked.index, code) };
+            }
+            Planned::Opening(_) => unreachable!("a plan with a partition that is being loaded is parked"),
+            Planned::Read { partition, offsets, until, available } => (partition, offsets, until, available),
+        };
+        let mut answer = FetchResponsePartition {
+            high_watermark: offsets.high_watermark.0,
+            last_stable_offset: offsets.last_stable_offset.0,
+            log_start_offset: offsets.log_start.0,
+            aborted_transactions: self.committed.then(Vec::new),
+            ..FetchResponsePartition::refused(asked.index, ErrorCode::None)
+        };
+        let bytes_max = self.bytes_left.min(partition_bytes_max(asked) as usize);
+        let from = Offset(asked.fetch_offset);
+        if from >= until || (bytes_max == 0 && self.filled) {
+            return answer;
+        }
+        match log.read(partition, from, until, bytes_max, !self.filled) {
+            Read::Ready(records) => {
+                self.filled |= !records.is_empty();
+                self.bytes_left = self.bytes_left.saturating_sub(records.len());
+                self.cached_bytes += records.len() as u64;
+                answer.records = records;
+            }
+            Read::Pending(ticket) => {
+                self.filled = true;
+                self.bytes_left = self.bytes_left.saturating_sub(available.min(bytes_max as u64) as usize);
+                self.tickets.push((ticket, at.0, at.1));
+            }
+            Read::Offline => return FetchResponsePartition::refused(asked.index, ErrorCode::KafkaStorageError),
+        }
+        answer
+    }
+}
+
+/// A read from the disk ended; the answer leaves with the last one.
+pub(in crate::broker) fn read_done(broker: &mut Broker, ticket: Ticket, data: Result<Gather, ReadError>) {
+    let disk_bytes = data.as_ref().map_or(0, Gather::len) as u64;
+    let finished = broker.fetches.read_done(ticket, |response, version, (topic_at, partition_at)| {
+        let answer = &mut response.topics[topic_at].partitions[partition_at];
+        let code = match data {
+            Ok(records) => {
+                answer.records = records;
+                return;
+            }
+            Err(ReadError::Offline) => ErrorCode::KafkaStorageError,
+            Err(ReadError::Gone) if version >= 13 => ErrorCode::UnknownTopicId,
+            Err(ReadError::Gone) => ErrorCode::UnknownTopicOrPartition,
+        };
+        *answer = FetchResponsePartition::refused(answer.index, code);
+    });
+    broker.counters.fetched_disk_bytes += disk_bytes;
+    if let Some(ReadingFetch { context, response, .. }) = finished {
+        let frame = response.encode(context.version, context.correlation_id);
+        broker.conclude(&context, Outcome::Answer(frame));
+    }
+}

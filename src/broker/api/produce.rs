@@ -1,0 +1,305 @@
+//! Produce (key 0), versions 3-11. Appends one record batch per partition and answers when the high watermark has passed it.
+//!
+//! - acks 0 is never answered; an error closes the connection. acks 1 and -1 are the same: the topic's durability decides.
+//! - Every partition of the request is in the answer, also one that is named twice (each mention appends).
+//! - A partition that is being loaded, or a full ring, holds the request where it is; later requests of the connection wait
+//!   behind it, so that pipelined batches keep their order.
+//! - Versions 10 and 11 carry a leader hint with NOT_LEADER_OR_FOLLOWER (KIP-951).
+//! - Transactions do not exist yet: a transactional batch gets INVALID_TXN_STATE, without transactional id
+//!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED as Kafka does.
+//! - Null records get INVALID_REQUEST (Kafka never answers them). UNKNOWN_SERVER_ERROR is never sent.
+
+use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::base::ids::CoreId;
+use crate::base::offset::LeaderEpoch;
+use crate::broker::api::{Api, Context, Held, Outcome, Wait};
+use crate::broker::broker::Broker;
+use crate::broker::delayed::produce::{ParkedProduce, ProduceWait};
+use crate::broker::partition::{Led, NotLed, find_led};
+use crate::log::core_log::{Append, AppendError, Appendable, CoreLog, Openness};
+use crate::metadata::topic_config::{TimestampType, TopicSettings};
+use crate::metadata::topics::Topic;
+use crate::wire::api::ApiKey;
+use crate::wire::produce::{
+    ProducePartition, ProduceRequest, ProduceResponse, ProduceResponsePartition, ProduceResponseTopic,
+};
+use crate::wire::reader::DecodeError;
+use crate::wire::record_batch::{BatchHeader, apply_timestamp_type, validate_for_produce};
+use bytes::BytesMut;
+
+/// See the module.
+pub(super) struct Produce;
+
+/// A Produce request under way: what is left of it, and its answer so far.
+#[derive(Debug)]
+pub(in crate::broker) struct ProduceRun {
+    request: ProduceRequest,
+    topic_at: usize,
+    partition_at: usize,
+    response: ProduceResponse,
+    waits: Vec<ProduceWait>,
+    /// Some partition was refused.
+    failed: bool,
+    /// Cores that lead partitions of this request.
+    misrouted: Vec<CoreId>,
+}
+
+impl Api for Produce {
+    const KEY: ApiKey = ApiKey::Produce;
+    type Request = ProduceRequest;
+
+    fn decode(body: BytesMut, version: i16) -> Result<ProduceRequest, DecodeError> {
+        ProduceRequest::decode(body, version)
+    }
+
+    fn handle(broker: &mut Broker, context: &Context, request: ProduceRequest, now: Now) -> Outcome {
+        let topics = Vec::with_capacity(request.topics.len());
+        let run = ProduceRun {
+            response: ProduceResponse { topics, ..ProduceResponse::default() },
+            request,
+            topic_at: 0,
+            partition_at: 0,
+            waits: Vec::new(),
+            failed: false,
+            misrouted: Vec::new(),
+        };
+        advance(broker, context, Box::new(run), now)
+    }
+}
+
+/// Appends until everything is appended or something has to be waited for.
+pub(in crate::broker) fn advance(broker: &mut Broker, context: &Context, mut run: Box<ProduceRun>, now: Now) -> Outcome {
+    while run.topic_at < run.request.topics.len() {
+        if let Err(wait) = run.append_topic(broker, context, now) {
+            return Outcome::Held(Held::Produce(run), wait);
+        }
+        run.topic_at += 1;
+        run.partition_at = 0;
+    }
+    run.finish(broker, context, now)
+}
+
+/// What one partition needs to know of its topic.
+struct Target<'a> {
+    topic: &'a Topic,
+    settings: TopicSettings,
+}
+
+impl ProduceRun {
+    fn append_topic(&mut self, broker: &mut Broker, context: &Context, now: Now) -> Result<(), Wait> {
+        let requested = &mut self.request.topics[self.topic_at];
+        if self.response.topics.len() == self.topic_at {
+            let partitions = Vec::with_capacity(requested.partitions.len());
+            self.response.topics.push(ProduceResponseTopic { name: requested.name.clone(), partitions });
+        }
+        let Broker { core, image, log, topics, counters, .. } = broker;
+        let target = image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
+        while let Some(partition) = requested.partitions.get_mut(self.partition_at) {
+            let index = partition.index;
+            let led = match &target {
+                _ if !(-1..=1).contains(&self.request.acks) => Err(Refusal::plain(ErrorCode::InvalidRequiredAcks)),
+                None => Err(Refusal::plain(ErrorCode::UnknownTopicOrPartition)),
+                Some(target) => find_led(image, *core, target.topic, index).map_err(Refusal::NotLed),
+            };
+            let done = match led {
+                Err(refusal) => Err(refusal),
+                Ok(led) => {
+                    let target = target.as_ref().expect("a partition of a topic");
+                    let transactional = self.request.transactional_id.is_some();
+                    match append_partition(log, led, target, partition, transactional, context, now) {
+                        Err(Refusal::Wait(wait)) => {
+                            open_all(log, image, *core, target.topic, &requested.partitions[self.partition_at..]);
+                            return Err(wait);
+                        }
+                        done => done,
+                    }
+                }
+            };
+            let answers = &mut self.response.topics[self.topic_at].partitions;
+            match done {
+                Ok(appended) => {
+                    counters.appended_batches += u64::from(!appended.duplicate);
+                    counters.appended_bytes += if appended.duplicate { 0 } else { appended.bytes };
+                    let (topic_at, partition_at) = (self.topic_at as u32, self.partition_at as u32);
+                    self.waits.push(ProduceWait { topic_at, partition_at, ..appended.wait });
+                    answers.push(appended.answer);
+                }
+                Err(refusal) => {
+                    self.failed = true;
+                    if let Refusal::NotLed(NotLed::Elsewhere { core, .. }) = refusal
+                        && !self.misrouted.contains(&core)
+                    {
+                        self.misrouted.push(core);
+                    }
+                    answers.push(refusal.answer(index));
+                }
+            }
+            self.partition_at += 1;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>, broker: &mut Broker, context: &Context, now: Now) -> Outcome {
+        if self.failed {
+            broker.counters.request_errors += 1;
+        }
+        if self.request.acks == 0 {
+            return match self.failed {
+                true => Outcome::Close("a Produce request with acks=0 failed".to_string()),
+                false => Outcome::Silent,
+            };
+        }
+        if !self.misrouted.is_empty() && context.version >= 10 {
+            self.response.node_endpoints = broker.node_endpoints(&self.misrouted, context);
+        }
+        let log = &broker.log;
+        self.waits.retain(|wait| {
+            log.offsets(wait.partition).is_none_or(|offsets| offsets.high_watermark < wait.end_offset)
+        });
+        if self.waits.is_empty() {
+            return Outcome::Answer(self.response.encode(context.version, context.correlation_id));
+        }
+        let parked = ParkedProduce {
+            response: self.response,
+            version: context.version,
+            correlation_id: context.correlation_id,
+            timeout_ms: self.request.timeout_ms,
+        };
+        broker.produces.park(context.answer, parked, &self.waits, now);
+        Outcome::Parked
+    }
+}
+
+/// Why nothing was appended to one partition.
+enum Refusal {
+    Code(ErrorCode, Option<&'static str>),
+    NotLed(NotLed),
+    /// Not refused: to be tried again.
+    Wait(Wait),
+}
+
+impl Refusal {
+    fn plain(code: ErrorCode) -> Refusal {
+        Refusal::Code(code, None)
+    }
+
+    fn answer(self, index: i32) -> ProduceResponsePartition {
+        match self {
+            Refusal::Code(code, why) => ProduceResponsePartition::refused(index, code, why.map(Into::into)),
+            Refusal::NotLed(not_led) => {
+                let mut answer = ProduceResponsePartition::refused(index, not_led.code(), None);
+                if let NotLed::Elsewhere { hint, .. } = not_led {
+                    answer.current_leader = Some(hint);
+                }
+                answer
+            }
+            Refusal::Wait(_) => unreachable!("a wait is no answer"),
+        }
+    }
+}
+
+/// A batch that was appended, or was there before.
+struct Done {
+    answer: ProduceResponsePartition,
+    wait: ProduceWait,
+    duplicate: bool,
+    bytes: u64,
+}
+
+fn append_partition(
+    log: &mut CoreLog,
+    led: Led,
+    target: &Target<'_>,
+    partition: &mut ProducePartition,
+    transactional: bool,
+    context: &Context,
+    now: Now,
+) -> Result<Done, Refusal> {
+    match log.open(led.id) {
+        Openness::Open => {}
+        Openness::Opening => return Err(Refusal::Wait(Wait::Partition(led.id))),
+        Openness::Offline => return Err(Refusal::Code(ErrorCode::KafkaStorageError, Some("the partition is offline"))),
+        Openness::Unknown => return Err(Refusal::plain(ErrorCode::UnknownTopicOrPartition)),
+    }
+    let Some(records) = &mut partition.records else {
+        return Err(Refusal::Code(ErrorCode::InvalidRequest, Some("the records are null")));
+    };
+    let mut header = validate_for_produce(records, context.version, target.settings.max_message_bytes)
+        .map_err(|reject| Refusal::Code(reject.error, Some(reject.message)))?;
+    check_transaction(&header, transactional)?;
+    match log.appendable() {
+        Appendable::Paused => return Err(Refusal::Wait(Wait::Ring)),
+        appendable => check_appendable(appendable)?,
+    }
+    let mut batch = std::mem::take(records);
+    batch.truncate(header.total_bytes);
+    let log_append_time = (target.settings.timestamp_type == TimestampType::LogAppendTime).then_some(now.wall_ms);
+    apply_timestamp_type(&mut batch, &mut header, log_append_time);
+    append(log, led, Append { batch, header, buffer_bytes: context.buffer_bytes }, partition.index, log_append_time, now)
+}
+
+fn append(
+    log: &mut CoreLog,
+    led: Led,
+    append: Append,
+    index: i32,
+    log_append_time: Option<i64>,
+    now: Now,
+) -> Result<Done, Refusal> {
+    let bytes = append.batch.len() as u64;
+    let LeaderEpoch(_) = led.leader_epoch;
+    let appended = log.append(led.id, append, led.leader_epoch, now).map_err(refusal_of)?;
+    assert!(appended.end_offset > appended.base_offset);
+    let mut answer = ProduceResponsePartition::appended(index, appended.base_offset.0, appended.log_start.0);
+    answer.log_append_time_ms = log_append_time.unwrap_or(-1);
+    let wait = ProduceWait { partition: led.id, end_offset: appended.end_offset, topic_at: 0, partition_at: 0 };
+    Ok(Done { answer, wait, duplicate: appended.duplicate, bytes })
+}
+
+fn check_transaction(header: &BatchHeader, transactional: bool) -> Result<(), Refusal> {
+    match (header.is_transactional(), transactional) {
+        (false, _) => Ok(()),
+        (true, false) => Err(Refusal::plain(ErrorCode::TransactionalIdAuthorizationFailed)),
+        (true, true) => Err(Refusal::Code(ErrorCode::InvalidTxnState, Some("transactions are not in this release"))),
+    }
+}
+
+fn check_appendable(appendable: Appendable) -> Result<(), Refusal> {
+    match appendable {
+        Appendable::Yes | Appendable::Paused => Ok(()),
+        Appendable::DiskFull => Err(Refusal::Code(ErrorCode::KafkaStorageError, Some("the disk is full"))),
+        Appendable::ReadOnly => {
+            Err(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal failed; this core is read-only until a restart")))
+        }
+    }
+}
+
+fn refusal_of(error: AppendError) -> Refusal {
+    match error {
+        AppendError::OutOfOrderSequence => Refusal::plain(ErrorCode::OutOfOrderSequenceNumber),
+        AppendError::InvalidProducerEpoch => Refusal::plain(ErrorCode::InvalidProducerEpoch),
+        AppendError::TooLarge => {
+            Refusal::Code(ErrorCode::MessageTooLarge, Some("the record batch does not fit a journal file (journal.file.bytes)"))
+        }
+        AppendError::NotAppendable(appendable) => {
+            check_appendable(appendable).err().unwrap_or(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal is full")))
+        }
+        AppendError::NotOpen | AppendError::Offline => Refusal::plain(ErrorCode::KafkaStorageError),
+    }
+}
+
+/// Starts loading the rest of a topic's partitions while one is waited for, so that they load together.
+fn open_all(
+    log: &mut CoreLog,
+    image: &crate::metadata::image::Image,
+    here: CoreId,
+    topic: &Topic,
+    partitions: &[ProducePartition],
+) {
+    for partition in partitions {
+        if let Ok(led) = find_led(image, here, topic, partition.index) {
+            log.open(led.id);
+        }
+    }
+}

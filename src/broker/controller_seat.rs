@@ -1,0 +1,239 @@
+//! The controller's seat: core 0's side of everything that changes metadata.
+//!
+//! Lives on core 0 only; its `Broker` mutates it. The functions of `metadata::controller` decide, this module keeps the order:
+//!
+//! ```text
+//! Ask -> decided on the proposed image -> records appended -> durable -> Image to all cores -> Applied by all -> Answer
+//! ```
+//! Invariants: (I1) an answer, a refusal too, leaves after everything it was decided on is durable and applied on all cores
+//! that still run; (I2) images are pushed in order; (I3) an id is forgotten when all cores have forgotten it (S13).
+
+use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::base::ids::{CoreId, TopicId};
+use crate::base::prng::Prng;
+use crate::base::storage::{FileOp, FilesDone};
+use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
+use crate::metadata::controller::ControllerSettings;
+use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
+use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
+use crate::metadata::controller::producer_ids::allocate_producer_ids;
+use crate::metadata::log::MetadataLog;
+use crate::metadata::record::{CleanShutdownRecord, Record};
+use crate::metadata::topic_config::overrides_not_in_force;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+/// An answer that waits until the cores have applied what it was decided on.
+#[derive(Debug)]
+struct Decided {
+    /// All cores must have applied this.
+    end_offset: u64,
+    to: CoreId,
+    ticket: u64,
+    answer: ControllerAnswer,
+}
+
+/// What one core has told.
+#[derive(Debug, Default)]
+struct CoreState {
+    /// End offset of the image in force there.
+    applied: u64,
+    /// It stopped; whether clean.
+    stopped: Option<bool>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct ControllerSeat {
+    log: MetadataLog,
+    settings: ControllerSettings,
+    entropy: Prng,
+    cores: Vec<CoreState>,
+    /// In the order decided; end offsets ascend.
+    decided: VecDeque<Decided>,
+    forgotten: BTreeMap<TopicId, BTreeSet<CoreId>>,
+    outbox: VecDeque<(CoreId, Message)>,
+    stop: StopStep,
+}
+
+/// How far a graceful stop got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopStep {
+    Running,
+    /// All cores have stopped; the clean-shutdown record is on its way.
+    Closing,
+    Closed,
+}
+
+impl ControllerSeat {
+    pub(super) fn new(log: MetadataLog, settings: ControllerSettings, seed: u64) -> ControllerSeat {
+        let applied = log.image().end_offset();
+        let cores = (0..log.image().cores()).map(|_| CoreState { applied, stopped: None }).collect();
+        ControllerSeat {
+            log,
+            settings,
+            entropy: Prng::new(seed),
+            cores,
+            decided: VecDeque::new(),
+            forgotten: BTreeMap::new(),
+            outbox: VecDeque::new(),
+            stop: StopStep::Running,
+        }
+    }
+
+    /// Decides a request.
+    pub(super) fn ask(&mut self, from: CoreId, ticket: u64, request: ControllerRequest, now: Now) {
+        let answer = if self.stop == StopStep::Running {
+            self.decide(request, now)
+        } else {
+            ControllerAnswer::Refused(ErrorCode::NotController)
+        };
+        let end_offset = self.log.proposed().end_offset();
+        assert!(self.decided.back().is_none_or(|last| last.end_offset <= end_offset));
+        self.decided.push_back(Decided { end_offset, to: from, ticket, answer });
+        self.release();
+    }
+
+    fn decide(&mut self, request: ControllerRequest, now: Now) -> ControllerAnswer {
+        let grows = match &request {
+            ControllerRequest::CreateTopics { validate_only, .. } => !validate_only,
+            ControllerRequest::AutoCreateTopics { .. } | ControllerRequest::ProducerIds => true,
+            ControllerRequest::DeleteTopics { .. } => false,
+        };
+        if grows && !self.log.may_grow() {
+            return ControllerAnswer::Refused(ErrorCode::KafkaStorageError);
+        }
+        let image = self.log.proposed().clone();
+        let (records, answer) = match request {
+            ControllerRequest::CreateTopics { topics, validate_only } => {
+                for topic in topics.iter().filter(|_| !validate_only) {
+                    let configs = topic.configs.iter().cloned();
+                    warn_not_in_force(&topic.name, configs.filter_map(|(key, value)| Some((key, value?))).collect());
+                }
+                let decision = create_topics(&image, &self.settings, &topics, validate_only, &mut self.entropy);
+                (decision.records, ControllerAnswer::CreateTopics(decision.answer))
+            }
+            ControllerRequest::AutoCreateTopics { names } => {
+                let decision = auto_create_topics(&image, &self.settings, &names, &mut self.entropy);
+                (decision.records, ControllerAnswer::AutoCreateTopics(decision.answer))
+            }
+            ControllerRequest::DeleteTopics { topics } => {
+                let decision = delete_topics(&image, &topics);
+                (decision.records, ControllerAnswer::DeleteTopics(decision.answer))
+            }
+            ControllerRequest::ProducerIds => {
+                let decision = allocate_producer_ids(&image);
+                (decision.records, ControllerAnswer::ProducerIds(decision.answer))
+            }
+        };
+        if !records.is_empty() {
+            self.log.append(records, now);
+        }
+        answer
+    }
+
+    /// A core put an image in force.
+    pub(super) fn applied(&mut self, core: CoreId, end_offset: u64) {
+        let state = &mut self.cores[usize::from(core.0)];
+        assert!(state.applied <= end_offset, "I2: images are applied in order");
+        state.applied = end_offset;
+        self.release();
+    }
+
+    /// A core's disk names a deleted topic no more.
+    pub(super) fn forgotten(&mut self, core: CoreId, topic: TopicId, now: Now) {
+        let cores = self.forgotten.entry(topic).or_default();
+        cores.insert(core);
+        if cores.len() < self.cores.len() {
+            return;
+        }
+        self.forgotten.remove(&topic);
+        let records = forget_topic(self.log.proposed(), topic);
+        if !records.is_empty() && self.stop == StopStep::Running {
+            self.log.append(records, now);
+        }
+    }
+
+    /// A core stopped. When all have, the clean-shutdown record follows, unless some journal had failed.
+    pub(super) fn core_stopped(&mut self, core: CoreId, clean: bool, now: Now) {
+        self.cores[usize::from(core.0)].stopped = Some(clean);
+        self.release();
+        if self.cores.iter().any(|state| state.stopped.is_none()) {
+            return;
+        }
+        assert_eq!(self.stop, StopStep::Running, "all cores stop once");
+        self.stop = StopStep::Closing;
+        if self.cores.iter().all(|state| state.stopped == Some(true)) {
+            let image = self.log.proposed();
+            let machine = image.machine().expect("a formatted log");
+            let record = CleanShutdownRecord { machine, boot: image.boot() };
+            self.log.append(vec![Record::CleanShutdown(record)], now);
+        }
+        self.log.begin_stop();
+    }
+
+    /// True once the metadata log is closed: nothing is left to do on this machine.
+    pub(super) fn is_closed(&mut self) -> bool {
+        if self.stop == StopStep::Closing && self.log.is_idle() {
+            self.stop = StopStep::Closed;
+        }
+        self.stop == StopStep::Closed
+    }
+
+    /// File operations for the metadata log, if it is time for some.
+    pub(super) fn poll_ops(&mut self, now: Now) -> Option<Vec<FileOp>> {
+        self.log.poll_ops(now)
+    }
+
+    /// They ended. An error is fatal for the machine.
+    pub(super) fn files_done(&mut self, done: &FilesDone) -> Result<(), String> {
+        let Some(committed) = self.log.handle_done(done)? else {
+            return Ok(());
+        };
+        let delta = Arc::new(committed.delta);
+        for core in 0..self.cores.len() {
+            let message = Message::Image { image: committed.image.clone(), delta: delta.clone() };
+            if self.cores[core].stopped.is_none() {
+                self.outbox.push_back((CoreId(core as u16), message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message to a core, this one included.
+    pub(super) fn poll_message(&mut self) -> Option<(CoreId, Message)> {
+        self.outbox.pop_front()
+    }
+
+    /// Asserts the invariants.
+    pub(super) fn check(&self) {
+        self.log.check();
+        let everywhere = self.applied_everywhere();
+        assert!(self.decided.front().is_none_or(|first| first.end_offset > everywhere), "I1");
+        assert!(self.forgotten.values().all(|cores| cores.len() < self.cores.len()), "I3");
+    }
+
+    /// End offset that all running cores have applied.
+    fn applied_everywhere(&self) -> u64 {
+        let running = self.cores.iter().filter(|state| state.stopped.is_none());
+        running.map(|state| state.applied).min().unwrap_or_else(|| self.log.image().end_offset())
+    }
+
+    /// Lets answers go (I1).
+    fn release(&mut self) {
+        let everywhere = self.applied_everywhere();
+        while self.decided.front().is_some_and(|decided| decided.end_offset <= everywhere) {
+            let Decided { to, ticket, answer, .. } = self.decided.pop_front().expect("looked at");
+            self.outbox.push_back((to, Message::Answer { ticket, answer }));
+        }
+    }
+}
+
+/// Configs are accepted, stored and described before they are enforced; the operator is told once, at creation.
+fn warn_not_in_force(topic: &str, configs: BTreeMap<String, String>) {
+    let idle = overrides_not_in_force(&configs);
+    if !idle.is_empty() {
+        tracing::warn!(topic, configs = idle.join(", "), "topic configs are stored, but not in force in this release");
+    }
+}

@@ -1,0 +1,72 @@
+//! Graceful stop of one core, and on core 0 of the machine.
+//!
+//! ```text
+//! Event::Stop -> nothing new is begun, parked fetches are answered, the log flushes and marks
+//!   -> log stopped, nothing owed -> Stopped to core 0, Effect::Stopped
+//!   core 0: -> all cores stopped -> CleanShutdown record, metadata log closed -> Effect::Stopped
+//! ```
+
+use crate::base::clock::Now;
+use crate::base::ids::CoreId;
+use crate::broker::broker::Broker;
+use crate::broker::event::Effect;
+use crate::broker::message::Message;
+use crate::log::core_log::Appendable;
+
+/// How far the stop got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum StopStep {
+    Running,
+    /// Answers are owed, or the log is not flushed and marked.
+    Draining {
+        /// The journal had not failed when the stop began.
+        clean: bool,
+    },
+    /// Core 0 was told. On core 0: waiting for the others.
+    Told,
+    Stopped,
+}
+
+impl Broker {
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop != StopStep::Running
+    }
+
+    /// Begins the stop; a second one is the same one.
+    pub(super) fn begin_stop(&mut self, now: Now) {
+        if self.is_stopping() {
+            return;
+        }
+        let clean = self.log.appendable() != Appendable::ReadOnly;
+        self.stop = StopStep::Draining { clean };
+        for connection in self.sessions.connections() {
+            self.sessions.close(connection, "this machine is stopping", &mut self.effects);
+        }
+        self.fetches.all_due();
+        self.log.begin_stop(now);
+    }
+
+    /// Takes the next step of the stop, if it is due.
+    pub(super) fn continue_stop(&mut self, now: Now) {
+        if let StopStep::Draining { clean } = self.stop
+            && self.log.is_stopped()
+            && self.produces.len() == 0
+            && self.deletes.is_empty()
+        {
+            self.stop = StopStep::Told;
+            self.send(CoreId(0), Message::Stopped { clean }, now);
+            if self.core == CoreId(0) {
+                // The clean-shutdown record may be on its way now.
+                self.settle(now);
+            }
+        }
+        let done = match &mut self.seat {
+            None => true,
+            Some(seat) => seat.is_closed(),
+        };
+        if self.stop == StopStep::Told && done {
+            self.stop = StopStep::Stopped;
+            self.effects.push_back(Effect::Stopped);
+        }
+    }
+}

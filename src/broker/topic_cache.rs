@@ -1,0 +1,41 @@
+//! The configs in force of the topics that this core's requests touch, parsed once.
+
+use crate::base::ids::TopicId;
+use crate::base::map::Map;
+use crate::log::core_log::PartitionSettings;
+use crate::metadata::topic_config::{BrokerWide, TopicSettings};
+use crate::metadata::topics::Topic;
+
+/// See the module. Lives on its core; entries go when the topic's configs change or the topic is deleted.
+#[derive(Debug)]
+pub(super) struct TopicCache {
+    broker_wide: BrokerWide,
+    settings: Map<TopicId, TopicSettings>,
+}
+
+impl TopicCache {
+    pub(super) fn new(broker_wide: BrokerWide) -> TopicCache {
+        TopicCache { broker_wide, settings: Map::default() }
+    }
+
+    /// A topic's configs in force.
+    pub(super) fn settings(&mut self, topic: &Topic) -> TopicSettings {
+        *self.settings.entry(topic.id).or_insert_with(|| TopicSettings::of(topic, &self.broker_wide))
+    }
+
+    /// What the log has to know of them.
+    pub(super) fn partition_settings(&mut self, topic: &Topic) -> PartitionSettings {
+        partition_settings(self.settings(topic))
+    }
+
+    /// The topic changed or is gone.
+    pub(super) fn forget(&mut self, topic: TopicId) {
+        self.settings.remove(&topic);
+    }
+}
+
+/// What the log has to know of a topic's configs.
+pub(super) fn partition_settings(settings: TopicSettings) -> PartitionSettings {
+    let TopicSettings { durability, segment_bytes, segment_ms, .. } = settings;
+    PartitionSettings { durability, segment_bytes, segment_ms }
+}
