@@ -72,14 +72,17 @@ pub(super) struct BrokerParts {
     pub(super) image: Arc<Image>,
     pub(super) log: CoreLog,
     pub(super) seat: Option<ControllerSeat>,
-    pub(super) free_bytes: u64,
 }
 
 impl Broker {
-    pub(super) fn new(parts: BrokerParts) -> Broker {
-        let BrokerParts { core, settings, advertised, image, log, seat, free_bytes } = parts;
+    pub(super) fn new(parts: BrokerParts, now: Now) -> Broker {
+        let BrokerParts { core, settings, advertised, image, mut log, seat } = parts;
         assert_eq!(seat.is_some(), core == CoreId(0));
         assert_eq!(advertised.len(), usize::from(image.cores()));
+        // What an earlier run left of deleted topics: the log says when nothing is left (S13).
+        for topic in image.deleted() {
+            log.delete_topic(*topic, now.monotonic_ms());
+        }
         Broker {
             core,
             topics: TopicCache::new(BrokerWide::new(&settings.topic_defaults)),
@@ -96,7 +99,7 @@ impl Broker {
             seat,
             metadata_ticket: 0,
             stop: StopStep::Running,
-            free_bytes,
+            free_bytes: u64::MAX,
             next_scan_ns: 0,
             effects: VecDeque::new(),
             counters: Counters::default(),
@@ -118,7 +121,7 @@ impl Broker {
                 self.fetches.disconnected(connection);
             }
             Event::Log(input) => self.log.handle(input, now),
-            Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done),
+            Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
             Event::Mesh { from, message } => self.receive(from, message, now),
             Event::FreeBytes { bytes } => self.free_bytes = bytes,
             Event::Tick => self.tick(now),
@@ -147,7 +150,8 @@ impl Broker {
     pub fn next_deadline(&self) -> Option<u64> {
         let scan = (!self.produces.is_idle() || !self.deletes.is_empty()).then_some(self.next_scan_ns);
         let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
-        [scan, log, self.fetches.next_deadline()].into_iter().flatten().min()
+        let seat = self.seat.as_ref().and_then(ControllerSeat::next_deadline);
+        [scan, log, seat, self.fetches.next_deadline()].into_iter().flatten().min()
     }
 
     /// The core that this broker lives on.

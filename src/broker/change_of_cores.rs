@@ -13,8 +13,8 @@ use crate::base::storage::Storage;
 use crate::broker::start::{Refusal, StartSettings, identity, known_topics};
 use crate::log::checkpoint::CheckpointPartition;
 use crate::log::core_log::CoreLog;
+use crate::metadata::controller::machine::{generation_records, layout_records};
 use crate::metadata::log::MetadataLog;
-use crate::metadata::record::{GenerationBegunRecord, LayoutRecord, Record};
 use crate::metadata::topic_config::BrokerWide;
 
 /// Performs the change to `settings.cores`. On return the new layout is durable.
@@ -27,8 +27,8 @@ pub(super) fn perform(
     progress: &mut dyn FnMut(&str),
 ) -> Result<(), Refusal> {
     let (old_cores, cores) = (metadata.image().cores(), settings.cores);
-    let generation = metadata.image().generation_begun() + 1;
-    metadata.append_sync(storage, vec![Record::GenerationBegun(GenerationBegunRecord { generation })])?;
+    let (generation, records) = generation_records(metadata.image());
+    metadata.append_sync(storage, records)?;
     let mut partitions: Vec<CheckpointPartition> = Vec::new();
     for core in (0..old_cores).map(CoreId) {
         progress(&format!("moving the journal of core {} of {old_cores} into segments, for {cores} cores", core.0));
@@ -45,6 +45,7 @@ pub(super) fn perform(
     for (core, partitions) in by_core.into_iter().enumerate() {
         CoreLog::format(storage, generation, core as u16, image.boot(), partitions)?;
     }
-    metadata.append_sync(storage, vec![Record::Layout(LayoutRecord { generation, cores })])?;
+    let records = layout_records(metadata.image(), cores);
+    metadata.append_sync(storage, records)?;
     Ok(())
 }

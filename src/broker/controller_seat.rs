@@ -11,15 +11,16 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{CoreId, TopicId};
+use crate::base::limits::MARK_AFTER_MS;
 use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
 use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::controller::ControllerSettings;
 use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
+use crate::metadata::controller::machine::clean_shutdown_records;
 use crate::metadata::controller::producer_ids::allocate_producer_ids;
 use crate::metadata::log::MetadataLog;
-use crate::metadata::record::{CleanShutdownRecord, Record};
 use crate::metadata::topic_config::overrides_not_in_force;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -55,6 +56,8 @@ pub(super) struct ControllerSeat {
     forgotten: BTreeMap<TopicId, BTreeSet<CoreId>>,
     outbox: VecDeque<(CoreId, Message)>,
     stop: StopStep,
+    /// When the metadata log may have something to do by itself (marks, a full disk), monotonic nanoseconds.
+    wake_ns: Option<u64>,
 }
 
 /// How far a graceful stop got.
@@ -79,6 +82,7 @@ impl ControllerSeat {
             forgotten: BTreeMap::new(),
             outbox: VecDeque::new(),
             stop: StopStep::Running,
+            wake_ns: Some(0),
         }
     }
 
@@ -165,10 +169,8 @@ impl ControllerSeat {
         assert_eq!(self.stop, StopStep::Running, "all cores stop once");
         self.stop = StopStep::Closing;
         if self.cores.iter().all(|state| state.stopped == Some(true)) {
-            let image = self.log.proposed();
-            let machine = image.machine().expect("a formatted log");
-            let record = CleanShutdownRecord { machine, boot: image.boot() };
-            self.log.append(vec![Record::CleanShutdown(record)], now);
+            let records = clean_shutdown_records(self.log.proposed());
+            self.log.append(records, now);
         }
         self.log.begin_stop();
     }
@@ -183,11 +185,25 @@ impl ControllerSeat {
 
     /// File operations for the metadata log, if it is time for some.
     pub(super) fn poll_ops(&mut self, now: Now) -> Option<Vec<FileOp>> {
-        self.log.poll_ops(now)
+        let ops = self.log.poll_ops(now);
+        let due = self.wake_ns.is_some_and(|wake_ns| wake_ns <= now.monotonic_ns);
+        if ops.is_some() {
+            // Its end, or what follows from it, is an event; what comes later by itself is a mark.
+            self.wake_ns = None;
+        } else if due {
+            self.wake_ns = (!self.log.may_grow()).then_some(now.monotonic_ns + FULL_WAKE_MS * 1_000_000);
+        }
+        ops
+    }
+
+    /// When [`ControllerSeat::poll_ops`] is to be asked at the latest, monotonic nanoseconds.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.wake_ns
     }
 
     /// They ended. An error is fatal for the machine.
-    pub(super) fn files_done(&mut self, done: &FilesDone) -> Result<(), String> {
+    pub(super) fn files_done(&mut self, done: &FilesDone, now: Now) -> Result<(), String> {
+        self.wake_ns = Some(now.monotonic_ns + (MARK_AFTER_MS + 1) * 1_000_000);
         let Some(committed) = self.log.handle_done(done)? else {
             return Ok(());
         };
@@ -229,6 +245,9 @@ impl ControllerSeat {
         }
     }
 }
+
+/// While a full disk keeps the metadata log from growing, it is asked this often whether it can.
+const FULL_WAKE_MS: u64 = 1_000;
 
 /// Configs are accepted, stored and described before they are enforced; the operator is told once, at creation.
 fn warn_not_in_force(topic: &str, configs: BTreeMap<String, String>) {

@@ -131,14 +131,13 @@ impl Sessions {
             assert!(session.ending, "I1: a request was answered twice");
             return;
         }
-        let owed = &mut session.answers[(slot.number - session.first) as usize];
-        assert!(owed.is_none(), "I1: a request was answered twice");
         match &answer {
             Answer::Frame(frame) => session.waiting_bytes += frame.len(),
             Answer::Silent => {}
             Answer::Close(_) => session.end(),
         }
-        *owed = Some(answer);
+        let owed = &mut session.answers[(slot.number - session.first) as usize];
+        assert!(owed.replace(answer).is_none(), "I1: a request was answered twice");
         session.send(slot.connection, effects);
         session.balance(slot.connection, effects);
     }

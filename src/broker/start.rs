@@ -6,17 +6,22 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::{CoreId, MachineId, TopicId};
+use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, Storage, StorageError};
-use crate::broker::broker::Broker;
+use crate::broker::broker::{Broker, BrokerParts};
 use crate::broker::change_of_cores;
+use crate::broker::controller_seat::ControllerSeat;
 use crate::broker::settings::{Advertised, BrokerSettings};
-use crate::log::core_log::{CoreIdentity, CoreLog, KnownTopics, LogSettings, PartitionSettings};
+use crate::broker::topic_cache::partition_settings;
+use crate::log::core_log::{CoreIdentity, CoreLog, KnownTopics, LogSettings};
+use crate::metadata::controller::ControllerSettings;
+use crate::metadata::controller::machine::boot_records;
 use crate::metadata::image::Image;
 use crate::metadata::log::{MetadataLog, OpenParameters};
-use crate::metadata::record::{BootRecord, Record};
 use crate::metadata::topic_config::{BrokerWide, TopicSettings};
 use crate::{log, metadata};
 use std::fmt;
+use std::sync::Arc;
 
 /// What a start is told.
 #[derive(Clone, Debug)]
@@ -100,10 +105,19 @@ impl Begun {
 
     /// The brokers, in core order. `logs` come from [`recover_core`], one per core; `advertised` likewise.
     pub fn into_brokers(self, logs: Vec<CoreLog>, advertised: Vec<Advertised>, now: Now) -> Vec<Broker> {
-        let _ = now;
-        assert_eq!(logs.len(), usize::from(self.settings.cores));
-        assert_eq!(advertised.len(), usize::from(self.settings.cores));
-        (0..self.settings.cores).map(|core| Broker::new(CoreId(core))).collect()
+        let Begun { settings, metadata, .. } = self;
+        assert_eq!(logs.len(), usize::from(settings.cores));
+        assert_eq!(advertised.len(), usize::from(settings.cores));
+        let image = metadata.image().clone();
+        let controller = ControllerSettings::new(&settings.broker.topic_defaults);
+        let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed));
+        let shared = Arc::new(settings.broker);
+        let advertised: Arc<[Advertised]> = advertised.into();
+        let broker = |(log, core): (CoreLog, u16)| {
+            let (settings, advertised, image) = (shared.clone(), advertised.clone(), image.clone());
+            Broker::new(BrokerParts { core: CoreId(core), settings, advertised, image, log, seat: seat.take() }, now)
+        };
+        logs.into_iter().zip(0..).map(broker).collect()
     }
 }
 
@@ -121,9 +135,9 @@ pub fn begin(
     let parameters =
         OpenParameters { machine: settings.machine, cluster_id: settings.cluster_id.clone(), seed: settings.seed };
     let mut metadata = MetadataLog::open_or_format(storage, &parameters)?;
-    let boot = metadata.image().boot() + 1;
-    let machine = settings.machine;
-    metadata.append_sync(storage, vec![Record::Boot(BootRecord { machine, boot, wall_ms: now.wall_ms })])?;
+    let incarnation_id = incarnation_id(settings.seed);
+    let records = boot_records(metadata.image(), incarnation_id, now.wall_ms);
+    metadata.append_sync(storage, records)?;
     storage.perform(&FileOp::CreateDirs("topics".to_string()))?;
     storage.perform(&FileOp::CreateDirs("journal".to_string()))?;
     storage.perform(&FileOp::SyncDir(".".to_string()))?;
@@ -145,6 +159,15 @@ pub fn recover_core(begun: &Begun, storage: &mut dyn Storage, core: CoreId, now:
     Ok(CoreLog::recover(storage, identity, begun.settings.log.clone(), &topics, now.monotonic_ms())?)
 }
 
+/// This process among all that ever ran on the directory.
+fn incarnation_id(seed: u64) -> [u8; 16] {
+    let mut entropy = Prng::new(seed ^ 0x1A5C_A7E0);
+    let mut id = [0; 16];
+    id[..8].copy_from_slice(&entropy.next_u64().to_be_bytes());
+    id[8..].copy_from_slice(&entropy.next_u64().to_be_bytes());
+    id
+}
+
 /// Who a core's log is in the generation in force.
 pub(super) fn identity(image: &Image, core: CoreId, settings: &StartSettings) -> CoreIdentity {
     // Salts have to differ between cores and boots; the seed is random per process.
@@ -157,20 +180,11 @@ pub(super) fn known_topics(image: &Image, core: CoreId, cores: u16, broker_wide:
     let mut known = KnownTopics { deleted: image.deleted().clone(), ..KnownTopics::default() };
     for topic in image.topics().iter() {
         known.live.insert(topic.id);
-        let settings = partition_settings(&TopicSettings::of(topic, broker_wide));
+        let settings = partition_settings(TopicSettings::of(topic, broker_wide));
         let here = topic.partition_ids().zip(&topic.partitions).filter(|(_, partition)| partition.core(cores) == core);
         known.partitions.extend(here.map(|(id, _)| (id, settings)));
     }
     known
-}
-
-/// What the log has to know of a topic's settings.
-pub fn partition_settings(settings: &TopicSettings) -> PartitionSettings {
-    PartitionSettings {
-        durability: settings.durability,
-        segment_bytes: settings.segment_bytes,
-        segment_ms: settings.segment_ms,
-    }
 }
 
 /// Names that may lie in a data directory.

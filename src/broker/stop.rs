@@ -52,6 +52,7 @@ impl Broker {
             && self.log.is_stopped()
             && self.produces.len() == 0
             && self.deletes.is_empty()
+            && self.questions.is_empty()
         {
             self.stop = StopStep::Told;
             self.send(CoreId(0), Message::Stopped { clean }, now);

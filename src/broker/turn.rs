@@ -78,7 +78,7 @@ impl Broker {
     fn advance(&mut self, partition: TopicPartition, high_watermark: Offset, released: &mut Vec<Released>) {
         self.produces.advance(partition, high_watermark, released);
         let log = &self.log;
-        self.fetches.advance(partition, |from| available_bytes(log, partition, from, high_watermark));
+        self.fetches.advance(partition, |from, enough| available_bytes(log, partition, from, high_watermark, enough));
     }
 
     /// A partition was loaded, went offline or was deleted.
@@ -112,9 +112,9 @@ impl Broker {
         self.seat.as_mut().expect("the controller is asked on core 0")
     }
 
-    pub(super) fn metadata_files_done(&mut self, ticket: u64, done: &FilesDone) {
+    pub(super) fn metadata_files_done(&mut self, ticket: u64, done: &FilesDone, now: Now) {
         assert_eq!(ticket, self.metadata_ticket, "one batch of file operations at a time");
-        if let Err(why) = self.seat().files_done(done) {
+        if let Err(why) = self.seat().files_done(done, now) {
             self.effects.push_back(Effect::Fatal { why: format!("the metadata log failed: {why}") });
         }
     }

@@ -148,6 +148,15 @@ impl CoreLog {
         self.appendable_bytes(SMALL_APPEND_BYTES)
     }
 
+    /// May a batch of this size be appended now? After `Paused`, `LogNotice::Writable` says when it may.
+    pub fn appendable_for(&mut self, bytes: u64) -> Appendable {
+        let appendable = self.appendable_bytes(bytes);
+        if appendable == Appendable::Paused {
+            self.paused_bytes = self.paused_bytes.max(Some(bytes));
+        }
+        appendable
+    }
+
     fn appendable_bytes(&self, bytes: u64) -> Appendable {
         if self.journal.failure().is_some() || self.stopping {
             return Appendable::ReadOnly;

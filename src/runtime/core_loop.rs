@@ -281,7 +281,7 @@ impl CoreLoop {
             guard_wakes = self.watched.wakes(),
             requests = ?counters.requests,
             request_errors = counters.request_errors,
-            mesh_messages_sent = counters.mesh_messages_sent,
+            mesh_messages_sent = counters.messages_sent.total(),
             appended_batches = counters.appended_batches,
             appended_bytes = counters.appended_bytes,
             fetched_cached_bytes = counters.fetched_cached_bytes,

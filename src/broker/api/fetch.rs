@@ -64,7 +64,7 @@ fn refuse_whole(request: &FetchRequest) -> Option<ErrorCode> {
 
 /// The whole request refused: at the top where the version has a place for it, else in every partition.
 fn refused(request: FetchRequest, code: ErrorCode, context: &Context) -> Gather {
-    let mut response = FetchResponse { error_code: Some(code), ..FetchResponse::default() };
+    let mut response = FetchResponse { error_code: code, ..FetchResponse::default() };
     if context.version < 7 {
         let refuse = |partition: FetchPartition| FetchResponsePartition::refused(partition.index, code);
         response.topics = request.topics.into_iter().map(|topic| answer_topic(topic, refuse)).collect();
@@ -86,11 +86,10 @@ pub(in crate::broker) fn attempt(
     now: Now,
 ) -> Outcome {
     let plan = Plan::make(&broker.image, broker.core, &mut broker.log, &request, context.version);
-    let wanted = u64::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0);
     let expired = now.monotonic_ns >= deadline_ns || broker.is_stopping();
-    let park = plan.opening || !(plan.failed || expired || plan.available >= wanted || plan.partitions.is_empty());
+    let park = plan.opening || !(plan.failed || expired || plan.available >= plan.wanted || plan.partitions.is_empty());
     if park {
-        let missing_bytes = (!plan.opening).then(|| wanted - plan.available);
+        let missing_bytes = (!plan.opening).then(|| plan.wanted - plan.available);
         let watches = plan.watches(&request);
         broker.fetches.park(ParkedFetch { context: *context, request, deadline_ns, missing_bytes }, watches);
         return Outcome::Parked;
@@ -111,6 +110,8 @@ enum Planned {
 }
 
 struct Plan {
+    /// Bytes worth answering for.
+    wanted: u64,
     /// In the order of the request, over all topics.
     partitions: Vec<Planned>,
     available: u64,
@@ -121,9 +122,10 @@ struct Plan {
 
 impl Plan {
     fn make(image: &Arc<Image>, here: CoreId, log: &mut CoreLog, request: &FetchRequest, version: i16) -> Plan {
+        let wanted = u64::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0);
         let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
         let partitions = Vec::with_capacity(count);
-        let mut plan = Plan { partitions, available: 0, failed: false, opening: false, misrouted: Vec::new() };
+        let mut plan = Plan { wanted, partitions, available: 0, failed: false, opening: false, misrouted: Vec::new() };
         let committed = request.isolation_level == READ_COMMITTED;
         for topic in &request.topics {
             let (known, unknown) = match version {
@@ -179,8 +181,13 @@ impl Plan {
             return Planned::Refused(ErrorCode::OffsetOutOfRange, None);
         }
         let until = if committed { offsets.last_stable_offset } else { offsets.high_watermark };
-        let available = available_bytes(log, led.id, from, until).min(partition_bytes_max(partition));
+        let available = available_bytes(log, led.id, from, until, self.enough(partition));
         Planned::Read { partition: led.id, offsets, until, available }
+    }
+
+    /// Bytes of one partition beyond which counting them is of no use.
+    fn enough(&self, asked: &FetchPartition) -> u64 {
+        partition_bytes_max(asked).min(self.wanted)
     }
 
     fn watches(&self, request: &FetchRequest) -> Vec<Watch> {
@@ -191,7 +198,7 @@ impl Plan {
                 Planned::Opening(partition) => (*partition, 0),
                 Planned::Read { partition, available, .. } => (*partition, *available),
             };
-            let bytes_max = partition_bytes_max(asked);
+            let bytes_max = self.enough(asked);
             Some(Watch { partition, from: Offset(asked.fetch_offset), bytes_max, counted })
         };
         self.partitions.iter().zip(asked).filter_map(watch).collect()
@@ -203,8 +210,14 @@ fn partition_bytes_max(partition: &FetchPartition) -> u64 {
 }
 
 /// Bytes that count towards `min_bytes`: some, if there is anything at all.
-pub(in crate::broker) fn available_bytes(log: &CoreLog, partition: TopicPartition, from: Offset, until: Offset) -> u64 {
-    if from >= until { 0 } else { log.available_bytes(partition, from, until).max(1) }
+pub(in crate::broker) fn available_bytes(
+    log: &CoreLog,
+    partition: TopicPartition,
+    from: Offset,
+    until: Offset,
+    enough: u64,
+) -> u64 {
+    if from >= until { 0 } else { log.available_bytes(partition, from, until, enough).clamp(1, enough.max(1)) }
 }
 
 /// Reads what was planned. What is on the disk only comes later.
@@ -255,12 +268,12 @@ impl Reading {
         planned: Planned,
         at: (usize, usize),
     ) -> FetchResponsePartition {
-        let (partition, offsets, until, available) = match planned {
+        let (partition, offsets, until) = match planned {
             Planned::Refused(code, current_leader) => {
                 return FetchResponsePartition { current_leader, ..FetchResponsePartition::refused(asked.index, code) };
             }
             Planned::Opening(_) => unreachable!("a plan with a partition that is being loaded is parked"),
-            Planned::Read { partition, offsets, until, available } => (partition, offsets, until, available),
+            Planned::Read { partition, offsets, until, .. } => (partition, offsets, until),
         };
         let mut answer = FetchResponsePartition {
             high_watermark: offsets.high_watermark.0,
@@ -283,7 +296,8 @@ impl Reading {
             }
             Read::Pending(ticket) => {
                 self.filled = true;
-                self.bytes_left = self.bytes_left.saturating_sub(available.min(bytes_max as u64) as usize);
+                // How much there is shows later: as much as asked for is set aside.
+                self.bytes_left = self.bytes_left.saturating_sub(bytes_max);
                 self.tickets.push((ticket, at.0, at.1));
             }
             Read::Offline => return FetchResponsePartition::refused(asked.index, ErrorCode::KafkaStorageError),

@@ -12,7 +12,6 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::CoreId;
-use crate::base::offset::LeaderEpoch;
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::produce::{ParkedProduce, ProduceWait};
@@ -228,7 +227,7 @@ fn append_partition(
     let mut header = validate_for_produce(records, context.version, target.settings.max_message_bytes)
         .map_err(|reject| Refusal::Code(reject.error, Some(reject.message)))?;
     check_transaction(&header, transactional)?;
-    match log.appendable() {
+    match log.appendable_for(header.total_bytes as u64) {
         Appendable::Paused => return Err(Refusal::Wait(Wait::Ring)),
         appendable => check_appendable(appendable)?,
     }
@@ -248,7 +247,6 @@ fn append(
     now: Now,
 ) -> Result<Done, Refusal> {
     let bytes = append.batch.len() as u64;
-    let LeaderEpoch(_) = led.leader_epoch;
     let appended = log.append(led.id, append, led.leader_epoch, now).map_err(refusal_of)?;
     assert!(appended.end_offset > appended.base_offset);
     let mut answer = ProduceResponsePartition::appended(index, appended.base_offset.0, appended.log_start.0);
@@ -285,7 +283,7 @@ fn refusal_of(error: AppendError) -> Refusal {
         AppendError::NotAppendable(appendable) => {
             check_appendable(appendable).err().unwrap_or(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal is full")))
         }
-        AppendError::NotOpen | AppendError::Offline => Refusal::plain(ErrorCode::KafkaStorageError),
+        AppendError::NotOpen | AppendError::Offline | AppendError::BelowHighWatermark => Refusal::plain(ErrorCode::KafkaStorageError),
     }
 }
 

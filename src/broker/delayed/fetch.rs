@@ -84,8 +84,9 @@ impl DelayedFetches {
         assert!(replaced.is_none(), "a request is parked once");
     }
 
-    /// The readable end of a partition rose. `available` gives the bytes between an offset and the new end.
-    pub(in crate::broker) fn advance(&mut self, partition: TopicPartition, available: impl Fn(Offset) -> u64) {
+    /// The readable end of a partition rose. `available` gives the bytes between an offset and the new
+    /// end, counted up to a bound.
+    pub(in crate::broker) fn advance(&mut self, partition: TopicPartition, available: impl Fn(Offset, u64) -> u64) {
         let Some(watches) = self.watches.get_mut(&partition) else {
             return;
         };
@@ -94,7 +95,7 @@ impl DelayedFetches {
             let Some(missing) = &mut parked.fetch.missing_bytes else {
                 continue;
             };
-            let bytes = available(watch.from).min(watch.bytes_max);
+            let bytes = available(watch.from, watch.bytes_max);
             *missing = missing.saturating_sub(bytes.saturating_sub(watch.counted));
             watch.counted = watch.counted.max(bytes);
             if *missing == 0 {
