@@ -82,6 +82,13 @@ fn every_api_has_a_round_trip() {
 }
 
 #[test]
+fn the_readme_names_every_api() {
+    let text = std::fs::read_to_string(repository().join("README.md")).unwrap_or_default();
+    let keys: Vec<String> = corelane::wire::api::APIS.iter().map(|api| format!("{:?}", api.key)).collect();
+    assert_none(rules::all_named(keys.iter().map(String::as_str), &text, "listed, but the README does not say so"));
+}
+
+#[test]
 fn every_invariant_has_a_proof() {
     let manual = std::fs::read_to_string(repository().join("src/manual/architecture.rs")).unwrap_or_default();
     let sim: String = read_all(repository(), &["tests/sim"]).into_iter().map(|source| source.text).collect();
