@@ -236,9 +236,7 @@ fn remove_old_generations(storage: &mut dyn Storage, image: &Image) -> Result<()
 fn remove_deleted_topics(storage: &mut dyn Storage, image: &Image) -> Result<(), Refusal> {
     let names = storage.list("topics")?;
     let id = |name: &String| TopicId::from_hex(name);
-    let known = |name: &&String| {
-        id(name).is_some_and(|id| image.topic(id).is_some() || image.deleted().contains(&id))
-    };
+    let known = |name: &&String| id(name).is_some_and(|id| image.topic(id).is_some() || image.deleted().contains(&id));
     if let Some(unknown) = names.iter().find(|name| !known(name)) {
         return Err(Refusal::Corrupt(format!(
             "topics/{unknown} belongs to no topic that the metadata log knows: the metadata directory is older than the data. \

@@ -177,8 +177,9 @@ fn is_head(found: &Found) -> bool {
 
 fn is_held(checkpoint: &Checkpoint, frame: &Frame) -> bool {
     // Not appends alone: without a truncation in the range, what it cut would come back.
-    let (FrameBody::Append { partition, .. } | FrameBody::Truncate { partition, .. } | FrameBody::LogStart { partition, .. }) =
-        &frame.body
+    let (FrameBody::Append { partition, .. }
+    | FrameBody::Truncate { partition, .. }
+    | FrameBody::LogStart { partition, .. }) = &frame.body
     else {
         return false;
     };

@@ -1,8 +1,8 @@
 //! Accounting of large request frames that are still arriving. Lives on one core.
 //!
-//! A frame beyond [`FREE_FRAME_BYTES`] reserves its declared length before more of it is read, first come first served; it
+//! A frame beyond [`FREE_FRAME_BYTES`](crate::runtime::frame_cutter::FREE_FRAME_BYTES) reserves its declared length before more of it is read, first come first served; it
 //! gives it back when the broker has handled it, or when its connection ends (the frame timeout sees to that). So
-//! half-received frames take at most [`READ_BUDGET_BYTES`] per core, and none starves for ever.
+//! half-received frames take at most the budget of their core, and none starves for ever.
 //!
 //! R1: `free` plus all reservations is the budget.
 //! R2: nobody overtakes: while someone waits, nobody else reserves.
