@@ -1,0 +1,17 @@
+//! A start is refused only because of rot in the journal, the checkpoint or the metadata (S4, S13, S14).
+
+use crate::outcome::Halt;
+use crate::rot::RotKind;
+use crate::world::World;
+
+/// A start was refused with this text.
+pub fn judge(world: &mut World, text: &str) -> Halt {
+    match &world.rot {
+        Some(rot) if rot.kind != RotKind::Segment => {
+            world.coverage.hit("start refused because of rot");
+            Halt::Ended(format!("refused because of rot in {}: {text}", rot.text))
+        }
+        Some(rot) => Halt::Violation(format!("REFUSED although only {} rotted: {text}", rot.text)),
+        None => Halt::Violation(format!("REFUSED without a cause: {text}")),
+    }
+}
