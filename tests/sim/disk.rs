@@ -128,6 +128,7 @@ pub struct Disk {
     pub operations: u64,
     pub armed: BTreeSet<Fault>,
     pub capacity: u64,
+    sync_failed: bool,
     /// Largest delay, in operations, of a write that a killed process left behind.
     pub late_operations_max: u64,
     pub counts: DiskCounts,
@@ -172,6 +173,7 @@ impl Disk {
             operations: 0,
             armed: BTreeSet::new(),
             capacity: u64::MAX,
+            sync_failed: false,
             late_operations_max: 4000,
             counts: DiskCounts::default(),
             plant: Plant::None,
@@ -587,10 +589,18 @@ impl Disk {
         let inodes: Vec<InodeId> = self.inodes.keys().copied().collect();
         if self.armed.remove(&Fault::SyncAll) {
             *self.counts.failed.entry(Fault::SyncAll).or_default() += 1;
-            for inode in inodes {
+            // Journal files are held open: their own next flush would tell, so nothing of theirs is lost silently.
+            let journals = self.visible.iter().filter(|(path, _)| is_journal(path)).map(|(_, entry)| *entry);
+            let journals: Vec<Entry> = journals.collect();
+            for inode in inodes.into_iter().filter(|inode| !journals.contains(&Entry::File(*inode))) {
                 self.lose(inode, horizon);
             }
+            self.sync_failed = true;
             return Err(StorageError::Failed("simulated SyncAll".to_string()));
+        }
+        if self.sync_failed {
+            // The runtime latches it: the kernel would tell only once.
+            return Err(StorageError::Failed("an earlier SyncAll failed".to_string()));
         }
         if self.plant.lies_about_flush(Fault::SyncAll, &mut self.prng) {
             return Ok(());
@@ -704,6 +714,7 @@ impl Disk {
     fn restart(&mut self) {
         self.crashed = false;
         self.crash_in = 0;
+        self.sync_failed = false;
         self.armed.clear();
         self.forget_inodes();
         if self.late.len() > 64 {

@@ -37,6 +37,7 @@ impl World {
                     }
                     return Err(Halt::Violation(format!("start failed without a fault: {error:?}")));
                 }
+                Err(Refusal::Corrupt(_)) if self.disk.crashed => return Err(Halt::Crashed),
                 Err(Refusal::Corrupt(text)) => return Err(self.on_refused(&text)),
             }
         }
