@@ -346,6 +346,7 @@ impl CoreLog {
     /// Marks (S4), moves that are due by time, what the file system has left.
     pub fn handle_tick(&mut self, now: Now, free_bytes: u64) {
         self.free_bytes = free_bytes;
+        self.journal.handle_tick();
         self.journal.mark_if_due(now.monotonic_ms(), self.stopping);
     }
 

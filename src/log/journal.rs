@@ -116,6 +116,8 @@ pub struct Journal {
     held: Vec<JournalFile>,
     spares: VecDeque<Arc<str>>,
     creating: Option<(Ticket, Arc<str>)>,
+    /// The last creation found the disk full: the next one waits for a tick.
+    disk_full: bool,
     next_number: u64,
     checkpoint: u64,
     accepted_end: Option<Sequence>,
@@ -156,6 +158,7 @@ impl Journal {
             held: Vec::new(),
             spares: VecDeque::from([Arc::from(start.first_file)]),
             creating: None,
+            disk_full: false,
             next_number: start.next_number,
             checkpoint: start.checkpoint,
             accepted_end: Some(start.accepted_end),
@@ -367,7 +370,7 @@ impl Journal {
     /// The next file is begun once a quarter of the current one is used, so that a start writes nothing that it may not need.
     fn keep_spare(&mut self, effects: &mut EffectQueue) {
         let due = self.position() * 4 >= self.file_bytes;
-        if !due || !self.spares.is_empty() || self.creating.is_some() || self.own_files() >= self.ring_files {
+        if !due || self.disk_full || !self.spares.is_empty() || self.creating.is_some() || self.own_files() >= self.ring_files {
             return;
         }
         let path = file_path(&self.dir, self.next_number);
@@ -419,7 +422,7 @@ impl Journal {
         match done.failure() {
             None => self.spares.push_back(path),
             // A full disk is no failure of the journal: the next number is tried again while there is need (S6).
-            Some(StorageError::Full) => {}
+            Some(StorageError::Full) => self.disk_full = true,
             Some(error) => self.fail(format!("creating journal file {path} failed: {error:?}")),
         }
         true
@@ -440,15 +443,26 @@ impl Journal {
         }
     }
 
+    /// Some time has passed: a creation that a full disk refused may be tried again.
+    pub fn handle_tick(&mut self) {
+        self.disk_full = false;
+    }
+
+    /// A mark can be written, now or after a creation that is under way.
+    fn may_mark(&self) -> bool {
+        let fits = block_ceil(self.position()) + FrameBody::Mark.padded_bytes() <= self.file_bytes;
+        fits || (self.own_files() < self.ring_files && (!self.spares.is_empty() || !self.disk_full))
+    }
+
     /// When [`Journal::mark_if_due`] has something to do at the latest.
     pub fn mark_deadline_ms(&self) -> Option<u64> {
         (self.last_mark < self.last_content && self.failed.is_none()).then_some(self.last_push_ms + MARK_AFTER_MS)
     }
 
-    /// True if all frames are flushed and a mark says so (or nothing can be done any more).
+    /// True if all frames are flushed and a mark says so (or nothing can be done any more: the journal failed, or there is no room).
     pub fn is_quiet(&self) -> bool {
         let busy = !self.groups.is_empty() || !self.writes.is_empty() || self.flush.is_some();
-        let settled = self.flushed == self.last() && self.last_mark >= self.last_content;
+        let settled = self.flushed == self.last() && (self.last_mark >= self.last_content || !self.may_mark());
         (self.failed.is_some() && self.writes.iter().all(|write| write.done) && self.flush.is_none())
             || (!busy && settled && self.creating.is_none())
     }

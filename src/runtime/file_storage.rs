@@ -7,6 +7,7 @@
 //! F2: a descriptor in the cache belongs to the file that has the name now: whatever removes or replaces a name forgets it,
 //!     and an open that raced with that is not kept.
 //! F3: a creation that fails leaves no file behind.
+//! F4: after a failed `syncfs` none succeeds any more: the kernel tells of lost pages once, and every core relies on the answer.
 
 use crate::base::gather::Gather;
 use crate::base::storage::{BLOCK_BYTES, FileOp, FileOpResult, Storage, StorageError};
@@ -17,6 +18,7 @@ use std::io::{Error, ErrorKind};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Descriptors kept open.
@@ -36,6 +38,8 @@ struct Shared {
     root: PathBuf,
     root_dir: File,
     open: Mutex<OpenFiles>,
+    /// See F4.
+    sync_failed: AtomicBool,
 }
 
 /// The descriptor cache; forgets the longest unused.
@@ -51,7 +55,9 @@ impl FileStorage {
     /// A handle on an existing directory.
     pub fn open(root: &Path) -> Result<FileStorage, StorageError> {
         let root_dir = File::open(root).map_err(|error| failed("open", &root.display().to_string(), &error))?;
-        Ok(FileStorage { shared: Arc::new(Shared { root: root.to_path_buf(), root_dir, open: Mutex::default() }) })
+        let shared =
+            Shared { root: root.to_path_buf(), root_dir, open: Mutex::default(), sync_failed: AtomicBool::new(false) };
+        Ok(FileStorage { shared: Arc::new(shared) })
     }
 
     /// The directory.
@@ -106,7 +112,15 @@ impl FileStorage {
     fn sync_all(&self) -> Result<(), StorageError> {
         // SAFETY: the descriptor is open as long as `shared` lives.
         let result = unsafe { libc::syncfs(self.shared.root_dir.as_raw_fd()) };
-        if result == 0 { Ok(()) } else { Err(failed("syncfs", ".", &Error::last_os_error())) }
+        if result != 0 {
+            let error = failed("syncfs", ".", &Error::last_os_error());
+            self.shared.sync_failed.store(true, Ordering::SeqCst);
+            return Err(error);
+        }
+        if self.shared.sync_failed.load(Ordering::SeqCst) {
+            return Err(StorageError::Failed("an earlier syncfs failed: restart after the disk was checked".to_string()));
+        }
+        Ok(())
     }
 
     fn sync_dir(&self, path: &str) -> Result<(), StorageError> {
