@@ -170,6 +170,12 @@ impl Replay {
         dead_files: &mut Vec<JournalFile>,
         now_ms: u64,
     ) -> Result<(), Refusal> {
+        for log in self.logs.iter_mut().filter(|log| log.tail.has_pinned() && !log.is_offline()) {
+            // Rot in a segment costs that partition, never the start (S18).
+            if let Err(why) = open_blocking(storage, log) {
+                log.take_offline(why);
+            }
+        }
         self.move_tails(storage, identity.boot, now_ms)?;
         if self.logs.iter().any(Log::is_offline) {
             // Its frames must stay: the ring grows by one file rather than refuse the start.
