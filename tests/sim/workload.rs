@@ -534,6 +534,8 @@ impl World {
 
     fn read_whole(&mut self, id: TopicPartition) -> Run<()> {
         let core = self.core_of(id);
+        let idle = self.settle(20_000, |world| Ok(world.cores[core].reads.is_empty()))?;
+        must!(idle, "a read does not end");
         let offsets = self.cores[core].log.offsets(id).expect("it is open");
         let mut at = offsets.log_start.0;
         while at < offsets.high_watermark.0 {
