@@ -134,4 +134,7 @@
 //! | 12 config | resource type (2 topic, 4 broker), resource name text, key text, optional value text |
 //! | 13 producer ids | next id |
 //!
+//! The tags of a partition: 0 eligible leader replicas, 1 the last known ones (lists of machines), 2 recovery state (1: recovering),
+//! 3 directories (list of ids). A leader epoch is stored as of the boot in force where the record stands; each later boot adds one.
+//!
 //! Placement is an index; core = placement mod cores, which is why the number of cores may change without a record per partition.

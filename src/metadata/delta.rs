@@ -29,17 +29,21 @@ impl Delta {
         *self == Delta::default()
     }
 
-    /// The changes of `self`, then those of `later`.
-    pub fn extend(&mut self, later: Delta) {
-        self.topics_created.extend(later.topics_created);
-        self.topics_deleted.extend(later.topics_deleted);
-        self.topics_forgotten.extend(later.topics_forgotten);
-        self.partitions_created.extend(later.partitions_created);
-        self.partitions_changed.extend(later.partitions_changed);
-        self.configs_changed.extend(later.configs_changed);
-        self.broker_configs_changed |= later.broker_configs_changed;
-        self.layout_changed |= later.layout_changed;
-        self.normalize();
+    /// The changes of all, one after the other, as one.
+    pub fn merge(deltas: impl IntoIterator<Item = Delta>) -> Delta {
+        let mut sum = Delta::default();
+        for delta in deltas {
+            sum.topics_created.extend(delta.topics_created);
+            sum.topics_deleted.extend(delta.topics_deleted);
+            sum.topics_forgotten.extend(delta.topics_forgotten);
+            sum.partitions_created.extend(delta.partitions_created);
+            sum.partitions_changed.extend(delta.partitions_changed);
+            sum.configs_changed.extend(delta.configs_changed);
+            sum.broker_configs_changed |= delta.broker_configs_changed;
+            sum.layout_changed |= delta.layout_changed;
+        }
+        sum.normalize();
+        sum
     }
 
     /// Drops what a deletion made pointless, and repetitions.

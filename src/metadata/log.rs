@@ -174,9 +174,10 @@ impl MetadataLog {
         &self.proposed
     }
 
-    /// False while a full disk leaves room for deletions only: refuse creations (KAFKA_STORAGE_ERROR).
+    /// False while a full disk leaves room for deletions only: refuse creations (KAFKA_STORAGE_ERROR), and poll again at
+    /// least every second.
     pub fn may_grow(&self) -> bool {
-        !self.disk_full || self.file.room() > ROOM_FOR_DELETIONS_BYTES
+        !self.disk_full || (self.next_fits() && self.file.room() > ROOM_FOR_DELETIONS_BYTES)
     }
 
     /// Queues records. Gives the end offset (`Image::end_offset`) at which they are committed. Then call `poll_ops`.
@@ -232,7 +233,7 @@ impl MetadataLog {
         if self.in_flight.is_some() || self.failed {
             return None;
         }
-        let fits = self.commit_bytes() + BLOCK_BYTES <= self.file.room();
+        let fits = self.next_fits();
         let wanted = !fits || self.file.room() < ROOM_FOR_DELETIONS_BYTES;
         if wanted && now_ms >= self.retry_ms {
             return Some(self.begin_rewrite(Space::Free, now_ms));
@@ -249,6 +250,11 @@ impl MetadataLog {
         let quiet = self.stopping || now_ms >= self.appended_ms + limits::MARK_AFTER_MS;
         let unmarked = self.marked < self.committed.end_offset() && self.file.room() >= BLOCK_BYTES;
         (quiet && unmarked).then(|| self.begin_mark())
+    }
+
+    /// What waits fits the file, with a mark after it.
+    fn next_fits(&self) -> bool {
+        self.commit_bytes() + BLOCK_BYTES <= self.file.room()
     }
 
     /// Proposals that go into the next frame.
@@ -271,18 +277,12 @@ impl MetadataLog {
     }
 
     fn begin_commit(&mut self) -> Vec<FileOp> {
-        let count = self.commit_count();
-        let mut payload = Vec::new();
-        let mut records = 0;
-        let mut delta = Delta::default();
-        let mut image = None;
-        for proposal in self.queue.drain(..count) {
-            records += proposal.records;
-            payload.extend_from_slice(&proposal.payload);
-            delta.extend(proposal.delta);
-            image = Some(proposal.image);
-        }
-        let committed = Committed { image: image.expect("a proposal"), delta };
+        let proposals: Vec<Proposal> = self.queue.drain(..self.commit_count()).collect();
+        let records = proposals.iter().map(|proposal| proposal.records).sum();
+        let payload: Vec<u8> = proposals.iter().flat_map(|proposal| &proposal.payload).copied().collect();
+        let image = proposals.last().expect("a proposal").image.clone();
+        let delta = Delta::merge(proposals.into_iter().map(|proposal| proposal.delta));
+        let committed = Committed { image, delta };
         self.begin_frame(FrameKind::Records, records, &payload, Some(committed))
     }
 

@@ -180,6 +180,10 @@ impl<'a> Creation<'a> {
 
     fn check_name(&self, name: &str) -> Result<(), Refused> {
         validate_topic_name(name).map_err(|why| Refused::new(ErrorCode::InvalidTopicException, why))?;
+        if name == CLUSTER_METADATA_TOPIC {
+            let why = format!("Creation of internal topic {name} is prohibited.");
+            return Err(Refused::new(ErrorCode::InvalidRequest, why));
+        }
         if self.image.topic_by_name(name).is_some() {
             return Err(Refused::new(ErrorCode::TopicAlreadyExists, format!("Topic '{name}' already exists.")));
         }
@@ -355,6 +359,9 @@ fn config_bytes(topic: &NewTopic) -> usize {
     let value_bytes = |value: &Option<String>| value.as_ref().map_or(0, String::len);
     topic.configs.iter().map(|(key, value)| topic.name.len() + key.len() + value_bytes(value)).sum()
 }
+
+/// The name of KRaft's own log, which no topic may have.
+const CLUSTER_METADATA_TOPIC: &str = "__cluster_metadata";
 
 #[cfg(test)]
 mod tests;

@@ -111,8 +111,8 @@ fn the_delta_says_what_changed() {
     assert_eq!(image.core_of(name(1, 2)), None);
     let (_, delta) = image.apply(&[Record::Partition(partition(1, 1, 0))]).expect("legal");
     assert_eq!(delta.partitions_changed, [name(1, 1)]);
-    let mut sum = expected;
-    sum.extend(image.apply(&[Record::RemoveTopic(RemoveTopicRecord { id: TopicId([1; 16]) })]).expect("legal").1);
+    let removal = Record::RemoveTopic(RemoveTopicRecord { id: TopicId([1; 16]) });
+    let sum = Delta::merge([expected, image.apply(&[removal]).expect("legal").1]);
     assert!(sum.topics_created.is_empty() && sum.partitions_created.is_empty() && sum.configs_changed.is_empty());
     assert_eq!(sum.topics_deleted.len(), 2);
 }

@@ -147,25 +147,49 @@ impl History {
     }
 }
 
-#[test]
-fn a_crash_after_any_operation_loses_nothing_committed() {
+/// Crashes after every operation of two boots, then starts again.
+fn crash_everywhere(seeds: u64, left_out: fn(&FileOp) -> bool) {
+    let run = |seed: u64, disk: &mut TestDisk, history: &mut History| {
+        history.run(disk, seed, 24).and_then(|()| history.run(disk, seed + 1, 12))
+    };
     let whole = {
         let mut disk = TestDisk::new(0);
-        History::default().run(&mut disk, 0, 24).expect("no crash");
+        run(0, &mut disk, &mut History::default()).expect("no crash");
         disk.operations
     };
-    assert!(whole > 60, "{whole} operations");
-    for seed in 0..3 {
+    assert!(whole > 100, "{whole} operations");
+    for seed in 0..seeds {
         for death in [Death::Kill, Death::PowerCut] {
             for crash_in in 1..=whole {
                 let mut disk = TestDisk::new(seed * 1000 + crash_in);
+                disk.left_out = left_out;
                 let mut history = History::default();
                 disk.crash_in = Some(crash_in);
-                let _ = history.run(&mut disk, seed, 24);
+                let _ = run(seed, &mut disk, &mut history);
                 disk.die(death);
-                history.run(&mut disk, seed + 1, 3).expect("a healthy start");
+                history.run(&mut disk, seed + 2, 3).expect("a healthy start");
             }
         }
+    }
+}
+
+#[test]
+fn a_crash_after_any_operation_loses_nothing_committed() {
+    crash_everywhere(3, |_| false);
+}
+
+/// Planted bugs: the test above would notice each.
+#[test]
+fn every_flush_and_directory_sync_is_needed() {
+    let planted: [(&str, fn(&FileOp) -> bool); 4] = [
+        ("M1: flush of a frame", |op| matches!(op, FileOp::Flush(path) if path == LOG_PATH)),
+        ("M2: flush of the new file", |op| matches!(op, FileOp::Flush(path) if path == NEW_LOG_PATH)),
+        ("M2: sync of the directory", |op| matches!(op, FileOp::SyncDir(dir) if dir == METADATA_DIR)),
+        ("the new file takes the old one's name", |op| matches!(op, FileOp::Rename(_, to) if to == LOG_PATH)),
+    ];
+    for (name, left_out) in planted {
+        let caught = std::panic::catch_unwind(|| crash_everywhere(2, left_out));
+        assert!(caught.is_err(), "not noticed: {name}");
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct TestDisk {
     pub(super) capacity: u64,
     /// The next flush fails.
     pub(super) fail_flush: bool,
+    /// A planted bug: these operations are reported done without being done.
+    pub(super) left_out: fn(&FileOp) -> bool,
 }
 
 impl TestDisk {
@@ -58,6 +60,7 @@ impl TestDisk {
             operations: 0,
             capacity: u64::MAX,
             fail_flush: false,
+            left_out: |_| false,
         }
     }
 
@@ -198,6 +201,9 @@ impl Storage for TestDisk {
             }
             Some(operations) => *operations -= 1,
             None => {}
+        }
+        if (self.left_out)(op) {
+            return Ok(None);
         }
         self.change(op).map(|()| None)
     }

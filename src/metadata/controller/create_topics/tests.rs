@@ -75,6 +75,7 @@ fn names_are_checked_against_rules_topics_and_each_other() {
     assert_eq!(collision.code, E::InvalidTopicException);
     assert_eq!(collision.message, "Topic 'a_b' collides with existing topic: a.b");
     assert_eq!(refused(&image, topic("..")).code, E::InvalidTopicException);
+    assert_eq!(refused(&image, topic("__cluster_metadata")).code, E::InvalidRequest);
     let decision = create(&image, &[topic("x.y"), topic("x_y"), topic("x-y")]);
     let codes: Vec<_> =
         decision.answer.iter().map(|result| result.outcome.as_ref().err().map(|why| why.code)).collect();
