@@ -181,7 +181,8 @@ fn a_crash_after_any_operation_loses_nothing_committed() {
 /// Planted bugs: the test above would notice each.
 #[test]
 fn every_flush_and_directory_sync_is_needed() {
-    let planted: [(&str, fn(&FileOp) -> bool); 4] = [
+    type LeftOut = fn(&FileOp) -> bool;
+    let planted: [(&str, LeftOut); 4] = [
         ("M1: flush of a frame", |op| matches!(op, FileOp::Flush(path) if path == LOG_PATH)),
         ("M2: flush of the new file", |op| matches!(op, FileOp::Flush(path) if path == NEW_LOG_PATH)),
         ("M2: sync of the directory", |op| matches!(op, FileOp::SyncDir(dir) if dir == METADATA_DIR)),
