@@ -131,10 +131,11 @@ impl Broker {
 
     /// Ends a turn: all that was appended in it becomes few journal writes.
     pub fn end_turn(&mut self, now: Now) {
+        self.settle(now);
         loop {
-            let progress = self.settle(now);
             self.log.end_turn(now);
-            if !progress {
+            // What the log says at the end of a turn may let held requests append more.
+            if !self.settle(now) {
                 break;
             }
         }

@@ -13,10 +13,19 @@ use std::collections::BTreeMap;
 /// One question under way.
 #[derive(Debug)]
 pub(super) enum Question {
-    CreateTopics { context: Context, names: Vec<String> },
-    DeleteTopics { context: Context, topics: Vec<TopicSelector> },
+    CreateTopics {
+        context: Context,
+        names: Vec<String>,
+    },
+    DeleteTopics {
+        context: Context,
+        topics: Vec<TopicSelector>,
+    },
     /// A Metadata request that names topics to be made first.
-    Metadata { context: Context, request: Box<MetadataRequest> },
+    Metadata {
+        context: Context,
+        request: Box<MetadataRequest>,
+    },
     /// A block of producer ids for this core.
     ProducerIds,
 }

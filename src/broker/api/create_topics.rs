@@ -64,7 +64,8 @@ pub(in crate::broker) fn answered(
     results: Result<Vec<CreateTopicResult>, ErrorCode>,
 ) {
     let results = results.unwrap_or_else(|code| {
-        let refuse = |name| CreateTopicResult { name, outcome: Err(Refused::new(code, "The controller is not available.")) };
+        let refuse =
+            |name| CreateTopicResult { name, outcome: Err(Refused::new(code, "The controller is not available.")) };
         names.into_iter().map(refuse).collect()
     });
     if results.iter().any(|result| result.outcome.is_err()) {

@@ -19,12 +19,14 @@ use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::{ParkedFetch, ReadingFetch, Watch};
 use crate::broker::partition::{NotLed, broker_id, check_epoch, find_led};
-use crate::log::effect::{ReadError, Ticket};
 use crate::log::core_log::{CoreLog, Openness, PartitionOffsets, Read};
+use crate::log::effect::{ReadError, Ticket};
 use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
-use crate::wire::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchResponsePartition, FetchResponseTopic, FetchTopic};
+use crate::wire::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchResponsePartition, FetchResponseTopic, FetchTopic,
+};
 use crate::wire::leader_hint::LeaderHint;
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
@@ -106,7 +108,12 @@ enum Planned {
     Refused(ErrorCode, Option<LeaderHint>),
     Opening(TopicPartition),
     /// `until`: exclusive end of what this client may see.
-    Read { partition: TopicPartition, offsets: PartitionOffsets, until: Offset, available: u64 },
+    Read {
+        partition: TopicPartition,
+        offsets: PartitionOffsets,
+        until: Offset,
+        available: u64,
+    },
 }
 
 struct Plan {

@@ -85,14 +85,21 @@ fn opening(broker: &mut Broker, request: &ListOffsetsRequest) -> Option<Wait> {
 
 fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&str, i32)> {
     let mut seen = BTreeSet::new();
-    let all = topics.iter().flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.as_str(), one.partition_index)));
+    let all =
+        topics.iter().flat_map(|topic| topic.partitions.iter().map(|one| (topic.name.as_str(), one.partition_index)));
     all.filter(|name| !seen.insert(*name)).collect()
 }
 
 /// Offset and leader epoch, -1 for none.
 type Found = Result<(i64, LeaderEpoch), ErrorCode>;
 
-fn find(broker: &mut Broker, topic: &ListOffsetsTopic, asked: &ListOffsetsPartition, isolation: i8, version: i16) -> Found {
+fn find(
+    broker: &mut Broker,
+    topic: &ListOffsetsTopic,
+    asked: &ListOffsetsPartition,
+    isolation: i8,
+    version: i16,
+) -> Found {
     let Broker { core, image, log, .. } = broker;
     let known = image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let led = find_led(image, *core, known, asked.partition_index).map_err(NotLed::code)?;

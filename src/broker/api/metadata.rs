@@ -22,8 +22,8 @@ use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
-    BrokerId, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
-    MetadataResponseTopic, StrBytes, TopicName, Uuid, decode, encode,
+    BrokerId, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
+    MetadataResponsePartition, MetadataResponseTopic, StrBytes, TopicName, Uuid, decode, encode,
 };
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;

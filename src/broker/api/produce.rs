@@ -68,7 +68,12 @@ impl Api for Produce {
 }
 
 /// Appends until everything is appended or something has to be waited for.
-pub(in crate::broker) fn advance(broker: &mut Broker, context: &Context, mut run: Box<ProduceRun>, now: Now) -> Outcome {
+pub(in crate::broker) fn advance(
+    broker: &mut Broker,
+    context: &Context,
+    mut run: Box<ProduceRun>,
+    now: Now,
+) -> Outcome {
     while run.topic_at < run.request.topics.len() {
         if let Err(wait) = run.append_topic(broker, context, now) {
             return Outcome::Held(Held::Produce(run), wait);
@@ -93,7 +98,8 @@ impl ProduceRun {
             self.response.topics.push(ProduceResponseTopic { name: requested.name.clone(), partitions });
         }
         let Broker { core, image, log, topics, counters, .. } = broker;
-        let target = image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
+        let target =
+            image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
         while let Some(partition) = requested.partitions.get_mut(self.partition_at) {
             let index = partition.index;
             let led = match &target {
@@ -153,9 +159,8 @@ impl ProduceRun {
             self.response.node_endpoints = broker.node_endpoints(&self.misrouted, context);
         }
         let log = &broker.log;
-        self.waits.retain(|wait| {
-            log.offsets(wait.partition).is_none_or(|offsets| offsets.high_watermark < wait.end_offset)
-        });
+        self.waits
+            .retain(|wait| log.offsets(wait.partition).is_none_or(|offsets| offsets.high_watermark < wait.end_offset));
         if self.waits.is_empty() {
             return Outcome::Answer(self.response.encode(context.version, context.correlation_id));
         }
@@ -235,7 +240,14 @@ fn append_partition(
     batch.truncate(header.total_bytes);
     let log_append_time = (target.settings.timestamp_type == TimestampType::LogAppendTime).then_some(now.wall_ms);
     apply_timestamp_type(&mut batch, &mut header, log_append_time);
-    append(log, led, Append { batch, header, buffer_bytes: context.buffer_bytes }, partition.index, log_append_time, now)
+    append(
+        log,
+        led,
+        Append { batch, header, buffer_bytes: context.buffer_bytes },
+        partition.index,
+        log_append_time,
+        now,
+    )
 }
 
 fn append(
@@ -267,9 +279,10 @@ fn check_appendable(appendable: Appendable) -> Result<(), Refusal> {
     match appendable {
         Appendable::Yes | Appendable::Paused => Ok(()),
         Appendable::DiskFull => Err(Refusal::Code(ErrorCode::KafkaStorageError, Some("the disk is full"))),
-        Appendable::ReadOnly => {
-            Err(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal failed; this core is read-only until a restart")))
-        }
+        Appendable::ReadOnly => Err(Refusal::Code(
+            ErrorCode::KafkaStorageError,
+            Some("the journal failed; this core is read-only until a restart"),
+        )),
     }
 }
 
@@ -277,13 +290,16 @@ fn refusal_of(error: AppendError) -> Refusal {
     match error {
         AppendError::OutOfOrderSequence => Refusal::plain(ErrorCode::OutOfOrderSequenceNumber),
         AppendError::InvalidProducerEpoch => Refusal::plain(ErrorCode::InvalidProducerEpoch),
-        AppendError::TooLarge => {
-            Refusal::Code(ErrorCode::MessageTooLarge, Some("the record batch does not fit a journal file (journal.file.bytes)"))
+        AppendError::TooLarge => Refusal::Code(
+            ErrorCode::MessageTooLarge,
+            Some("the record batch does not fit a journal file (journal.file.bytes)"),
+        ),
+        AppendError::NotAppendable(appendable) => check_appendable(appendable)
+            .err()
+            .unwrap_or(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal is full"))),
+        AppendError::NotOpen | AppendError::Offline | AppendError::BelowHighWatermark => {
+            Refusal::plain(ErrorCode::KafkaStorageError)
         }
-        AppendError::NotAppendable(appendable) => {
-            check_appendable(appendable).err().unwrap_or(Refusal::Code(ErrorCode::KafkaStorageError, Some("the journal is full")))
-        }
-        AppendError::NotOpen | AppendError::Offline | AppendError::BelowHighWatermark => Refusal::plain(ErrorCode::KafkaStorageError),
     }
 }
 

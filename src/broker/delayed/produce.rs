@@ -109,12 +109,7 @@ impl DelayedProduce {
     }
 
     /// Nothing will be acknowledged on this partition any more: deleted or offline.
-    pub(in crate::broker) fn fail(
-        &mut self,
-        partition: TopicPartition,
-        code: ErrorCode,
-        released: &mut Vec<Released>,
-    ) {
+    pub(in crate::broker) fn fail(&mut self, partition: TopicPartition, code: ErrorCode, released: &mut Vec<Released>) {
         for Reverse(waiter) in self.waiters.remove(&partition).unwrap_or_default().into_sorted_vec() {
             settle(&mut self.requests, waiter, code, released);
         }
@@ -186,12 +181,7 @@ impl ParkedProduce {
 }
 
 /// One of a request's waits is over. The request may be gone: it was answered at its timeout.
-fn settle(
-    requests: &mut Map<AnswerSlot, Waiting>,
-    waiter: Waiter,
-    code: ErrorCode,
-    released: &mut Vec<Released>,
-) {
+fn settle(requests: &mut Map<AnswerSlot, Waiting>, waiter: Waiter, code: ErrorCode, released: &mut Vec<Released>) {
     let Some(waiting) = requests.get_mut(&waiter.answer) else {
         return;
     };

@@ -1,0 +1,15 @@
+//! The broker through its only door: events in, effects out. Requests are encoded and answers decoded by the kafka-protocol
+//! crate; the disk is in memory, the clock is moved by the test.
+
+mod client;
+mod disk;
+mod world;
+
+mod admin;
+mod bad_inputs;
+mod fetch;
+mod list_offsets;
+mod metadata;
+mod produce;
+mod sessions;
+mod start_and_stop;

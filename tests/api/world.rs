@@ -1,0 +1,333 @@
+//! A machine in memory: real brokers, a disk in memory, a mesh without delay, a clock that tests move. Each kind of
+//! completion can be held back.
+
+use crate::disk::Disk;
+use bytes::{Buf, Bytes, BytesMut};
+use corelane::base::clock::Now;
+use corelane::base::config::Config;
+use corelane::base::gather::Gather;
+use corelane::base::ids::{ConnectionId, CoreId};
+use corelane::base::storage::{Storage, StorageError};
+use corelane::broker::broker::Broker;
+use corelane::broker::event::{Effect, Event};
+use corelane::broker::settings::{Advertised, BrokerSettings};
+use corelane::broker::start::{StartSettings, begin, recover_core};
+use corelane::log::core_log::LogSettings;
+use corelane::log::effect::{LogEffect, LogInput};
+use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes, encode_request_header_into_buffer};
+use std::collections::{BTreeMap, VecDeque};
+
+/// One client connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Client {
+    pub core: usize,
+    pub connection: ConnectionId,
+}
+
+#[derive(Debug, Default)]
+struct Inbox {
+    answers: VecDeque<Bytes>,
+    closed: Option<String>,
+    paused: bool,
+}
+
+pub struct World {
+    pub brokers: Vec<Broker>,
+    pub disk: Disk,
+    pub now: Now,
+    /// Journal flushes wait until this is false and the world runs again.
+    pub hold_flushes: bool,
+    /// File operations of the logs wait likewise.
+    pub hold_files: bool,
+    /// The metadata log's file operations wait likewise.
+    pub hold_metadata: bool,
+    /// Messages between cores wait likewise.
+    pub hold_mesh: bool,
+    /// The next journal flush fails.
+    pub fail_flush: bool,
+    pub stopped: Vec<bool>,
+    held: VecDeque<(usize, Held)>,
+    events: VecDeque<(usize, Event)>,
+    inboxes: BTreeMap<Client, Inbox>,
+    correlations: BTreeMap<Client, VecDeque<(i32, i16)>>,
+    next_connection: u64,
+    next_correlation: i32,
+}
+
+#[derive(Debug)]
+enum Held {
+    Log(LogEffect),
+    Metadata(Effect),
+    Message(Effect),
+}
+
+impl World {
+    /// A machine with `cores` cores on an empty disk.
+    pub fn new(cores: u16, set: &[(&str, &str)]) -> World {
+        World::on(Disk::default(), cores, set, 1)
+    }
+
+    /// A machine on a disk that may hold an earlier run's data.
+    pub fn on(mut disk: Disk, cores: u16, set: &[(&str, &str)], seed: u64) -> World {
+        let now = Now { monotonic_ns: 1_000_000_000_000, wall_ms: 1_700_000_000_000 };
+        let small = [("journal.file.bytes", "1048576"), ("message.max.bytes", "200000")];
+        let config = Config::for_tests("data", &[&small, set].concat());
+        let settings = StartSettings {
+            machine: config.machine,
+            cluster_id: None,
+            cores,
+            seed,
+            log: LogSettings {
+                journal_files: config.journal_files,
+                journal_file_bytes: config.journal_file_bytes,
+                journal_zeroed: false,
+                tail_cache_bytes: config.tail_cache_bytes,
+            },
+            broker: BrokerSettings {
+                topic_defaults: config.topic_defaults,
+                auto_create_topics: config.auto_create_topics,
+            },
+        };
+        let begun = begin(&mut disk, settings, now, &mut |_| {}).expect("the machine starts");
+        let logs = (0..cores).map(|core| recover_core(&begun, &mut disk, CoreId(core), now).expect("recovers"));
+        let logs = logs.collect();
+        let advertised = (0..cores).map(|core| Advertised { host: None, port: 9092 + core }).collect();
+        let brokers = begun.into_brokers(logs, advertised, now);
+        let mut world = World {
+            stopped: vec![false; brokers.len()],
+            brokers,
+            disk,
+            now,
+            hold_flushes: false,
+            hold_files: false,
+            hold_metadata: false,
+            hold_mesh: false,
+            fail_flush: false,
+            held: VecDeque::new(),
+            events: VecDeque::new(),
+            inboxes: BTreeMap::new(),
+            correlations: BTreeMap::new(),
+            next_connection: 0,
+            next_correlation: 0,
+        };
+        world.tick_all();
+        world
+    }
+
+    /// A new connection to a core.
+    pub fn connect(&mut self, core: usize) -> Client {
+        let client = Client { core, connection: ConnectionId(self.next_connection) };
+        self.next_connection += 1;
+        let connection = client.connection;
+        let (peer, local) = ("127.0.0.1:50000".parse().expect("an address"), "127.0.0.1:9092".parse().expect("one"));
+        self.inboxes.insert(client, Inbox::default());
+        self.events.push_back((core, Event::Connected { connection, peer, local }));
+        client
+    }
+
+    pub fn disconnect(&mut self, client: Client) {
+        self.events.push_back((client.core, Event::Disconnected { connection: client.connection }));
+        self.inboxes.remove(&client);
+        self.run();
+    }
+
+    /// Sends a request, without running the world.
+    pub fn post<R: Request>(&mut self, client: Client, version: i16, body: &R) {
+        let mut frame = BytesMut::new();
+        self.next_correlation += 1;
+        let header = RequestHeader::default()
+            .with_request_api_key(R::KEY)
+            .with_request_api_version(version)
+            .with_correlation_id(self.next_correlation)
+            .with_client_id(Some(StrBytes::from_static_str("test")));
+        encode_request_header_into_buffer(&mut frame, &header).expect("encodes");
+        body.encode(&mut frame, version).expect("encodes");
+        self.correlations.entry(client).or_default().push_back((self.next_correlation, version));
+        self.post_frame(client, frame);
+    }
+
+    /// Sends raw bytes as one frame, without running the world.
+    pub fn post_frame(&mut self, client: Client, frame: BytesMut) {
+        let buffer_bytes = frame.capacity();
+        self.events.push_back((client.core, Event::Request { connection: client.connection, frame, buffer_bytes }));
+    }
+
+    /// Sends a request and runs the world.
+    pub fn send<R: Request>(&mut self, client: Client, version: i16, body: &R) {
+        self.post(client, version, body);
+        self.run();
+    }
+
+    /// The next answer, which must be there.
+    #[track_caller]
+    pub fn receive<R: Request>(&mut self, client: Client) -> R::Response {
+        self.try_receive::<R>(client).expect("an answer")
+    }
+
+    /// The next answer, if it is there.
+    #[track_caller]
+    pub fn try_receive<R: Request>(&mut self, client: Client) -> Option<R::Response> {
+        let mut bytes = self.raw_answer(client)?;
+        let (correlation, version) = self.correlations.get_mut(&client)?.pop_front().expect("a request");
+        let key = ApiKey::try_from(R::KEY).expect("known");
+        let header = ResponseHeader::decode(&mut bytes, key.response_header_version(version)).expect("decodes");
+        assert_eq!(header.correlation_id, correlation, "answers come in the order of the requests");
+        let response = R::Response::decode(&mut bytes, version).expect("the body decodes");
+        assert!(bytes.is_empty(), "bytes behind the answer");
+        Some(response)
+    }
+
+    /// The next answer without its length prefix.
+    pub fn raw_answer(&mut self, client: Client) -> Option<Bytes> {
+        let mut bytes = self.inboxes.get_mut(&client)?.answers.pop_front()?;
+        assert_eq!(bytes.get_i32() as usize, bytes.len(), "length prefix");
+        Some(bytes)
+    }
+
+    /// Sends a request, runs the world, takes the answer.
+    #[track_caller]
+    pub fn call<R: Request>(&mut self, client: Client, version: i16, body: &R) -> R::Response {
+        self.send(client, version, body);
+        self.receive::<R>(client)
+    }
+
+    /// Why the connection was closed, if it was.
+    pub fn closed(&self, client: Client) -> Option<&str> {
+        self.inboxes[&client].closed.as_deref()
+    }
+
+    pub fn is_paused(&self, client: Client) -> bool {
+        self.inboxes[&client].paused
+    }
+
+    pub fn stop(&mut self) {
+        for core in 0..self.brokers.len() {
+            self.events.push_back((core, Event::Stop));
+        }
+        self.run();
+        for _ in 0..50 {
+            self.advance(20);
+        }
+    }
+
+    /// Moves the clock, with ticks every 10 ms.
+    pub fn advance(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(10) {
+            self.now.monotonic_ns += 10_000_000;
+            self.now.wall_ms += 10;
+            self.tick_all();
+        }
+    }
+
+    fn tick_all(&mut self) {
+        for core in 0..self.brokers.len() {
+            self.events.push_back((core, Event::Tick));
+        }
+        self.run();
+    }
+
+    /// Runs until nothing happens any more.
+    pub fn run(&mut self) {
+        self.release_held();
+        while !self.events.is_empty() {
+            for core in 0..self.brokers.len() {
+                self.turn(core);
+            }
+        }
+    }
+
+    fn turn(&mut self, core: usize) {
+        let (mine, others) = std::mem::take(&mut self.events).into_iter().partition(|(to, _)| *to == core);
+        self.events = others;
+        let mine: VecDeque<(usize, Event)> = mine;
+        if mine.is_empty() {
+            return;
+        }
+        for (_, event) in mine {
+            self.brokers[core].handle(event, self.now);
+        }
+        self.brokers[core].end_turn(self.now);
+        self.brokers[core].check();
+        while let Some(effect) = self.brokers[core].poll_effect() {
+            self.perform(core, effect);
+        }
+    }
+
+    fn perform(&mut self, core: usize, effect: Effect) {
+        match effect {
+            Effect::Reply { connection, response } => {
+                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                    assert!(inbox.closed.is_none(), "an answer after the close");
+                    inbox.answers.push_back(Gather::to_vec(&response).into());
+                }
+            }
+            Effect::Close { connection, why } => {
+                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                    inbox.closed = Some(why);
+                }
+            }
+            Effect::PauseReading { connection, paused } => {
+                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                    inbox.paused = paused;
+                }
+            }
+            Effect::Log(effect) => self.perform_log(core, effect),
+            Effect::MetadataFiles { .. } if self.hold_metadata => self.held.push_back((core, Held::Metadata(effect))),
+            Effect::MetadataFiles { ticket, ops } => {
+                let done = self.disk.perform_all(&ops);
+                self.events.push_back((core, Event::MetadataFiles { ticket, done }));
+            }
+            Effect::Send { .. } if self.hold_mesh => self.held.push_back((core, Held::Message(effect))),
+            Effect::Send { to, message } => {
+                let from = CoreId(core as u16);
+                self.events.push_back((usize::from(to.0), Event::Mesh { from, message }));
+            }
+            Effect::Fatal { why } => panic!("core {core}: {why}"),
+            Effect::Stopped => self.stopped[core] = true,
+        }
+    }
+
+    fn perform_log(&mut self, core: usize, effect: LogEffect) {
+        let hold = match effect {
+            LogEffect::JournalFlush { .. } => self.hold_flushes,
+            LogEffect::Files { .. } => self.hold_files,
+            _ => false,
+        };
+        if hold {
+            return self.held.push_back((core, Held::Log(effect)));
+        }
+        let input = match effect {
+            LogEffect::JournalWrite { ticket, path, offset, data } => {
+                LogInput::JournalWritten { ticket, result: self.disk.write(&path, offset, &data) }
+            }
+            LogEffect::JournalFlush { ticket, .. } => {
+                let failed = std::mem::take(&mut self.fail_flush);
+                let result = if failed { Err(StorageError::Failed("told to".to_string())) } else { Ok(()) };
+                LogInput::JournalFlushed { ticket, result }
+            }
+            LogEffect::JournalClosed { .. } => return,
+            LogEffect::Files { ticket, ops } => LogInput::Files { ticket, done: self.disk.perform_all(&ops) },
+        };
+        self.events.push_back((core, Event::Log(input)));
+    }
+
+    /// Performs what was held back and is held back no more.
+    fn release_held(&mut self) {
+        for (core, held) in std::mem::take(&mut self.held) {
+            match held {
+                Held::Log(effect) => self.perform_log(core, effect),
+                Held::Metadata(effect) | Held::Message(effect) => self.perform(core, effect),
+            }
+        }
+    }
+
+    /// Tells the brokers how much room the disk has.
+    pub fn set_free_bytes(&mut self, bytes: u64) {
+        for core in 0..self.brokers.len() {
+            self.events.push_back((core, Event::FreeBytes { bytes }));
+            self.events.push_back((core, Event::Tick));
+        }
+        self.run();
+    }
+}
