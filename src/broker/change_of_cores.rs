@@ -43,7 +43,8 @@ pub(super) fn perform(
         by_core[usize::from(partition.core(cores).0)].push(one);
     }
     for (core, partitions) in by_core.into_iter().enumerate() {
-        CoreLog::format(storage, generation, core as u16, image.boot(), partitions)?;
+        let seed = identity(&image, CoreId(core as u16), settings).seed;
+        CoreLog::format(storage, generation, core as u16, image.boot(), seed, partitions)?;
     }
     let records = layout_records(metadata.image(), cores);
     metadata.append_sync(storage, records)?;

@@ -6,7 +6,7 @@
 //! ```text
 //!  0 magic u32 "CLCK" | 4 version u8 | 5 reserved 3 | 8 length u32 | 12 checksum u32 (of everything but itself)
 //! 16 number u64 | 24 generation u32 | 28 core u16 | 30 reserved u16 | 32 boot u32 | 36 first live sequence u64
-//! 44 partitions: count u32, then for each
+//! 44 key of the journal's salts u64 | 52 partitions: count u32, then for each
 //!      topic id 16 | partition i32 | log start i64 | held first, last sequence u64 (0, 0: not offline) | segments: count u32, then each
 //!        base i64 | end i64 | file bytes u64 | newest state block: position u64, bytes u32
 //! ```
@@ -83,6 +83,8 @@ pub struct Checkpoint {
     pub core: u16,
     /// Boot that wrote it.
     pub boot: u32,
+    /// The core's secret: salts of journal files follow from it (see `journal_frame::salt`). The same in all its checkpoints.
+    pub key: u64,
     /// Replay starts here; frames below are ignored (S14) but for held ones.
     pub first_live: Sequence,
     /// Partitions with a segment or a moved log start.
@@ -107,6 +109,7 @@ impl Checkpoint {
         out.put_u16(0);
         out.put_u32(self.boot);
         out.put_u64(self.first_live.0);
+        out.put_u64(self.key);
         out.put_u32(self.partitions.len() as u32);
         for one in &self.partitions {
             put_partition(&mut out, one.partition);
@@ -143,10 +146,10 @@ impl Checkpoint {
         }
         let (number, generation) = (fields.u64()?, fields.u32()?);
         let core = (fields.u32()? >> 16) as u16;
-        let (boot, first_live) = (fields.u32()?, Sequence(fields.u64()?));
+        let (boot, first_live, key) = (fields.u32()?, Sequence(fields.u64()?), fields.u64()?);
         let count = fields.count(48)?;
         let partitions = (0..count).map(|_| decode_partition(&mut fields)).collect::<Option<Vec<_>>>()?;
-        Some(Checkpoint { number, generation, core, boot, first_live, partitions })
+        Some(Checkpoint { number, generation, core, boot, key, first_live, partitions })
     }
 
     /// Operations that write the slot and make it durable. The slot file is made anew when it is not known to exist.
@@ -216,6 +219,7 @@ mod tests {
             generation: 2,
             core: 3,
             boot: 5,
+            key: 8,
             first_live: Sequence(99),
             partitions: vec![one, two],
         };

@@ -201,6 +201,7 @@ impl CoreLog {
         if appendable != Appendable::Yes {
             if appendable == Appendable::Paused {
                 self.paused_bytes = self.paused_bytes.max(Some(bytes));
+                self.journal.want_room();
             }
             return Err(AppendError::NotAppendable(appendable));
         }
@@ -401,6 +402,11 @@ impl CoreLog {
         self.stopping && self.journal.is_quiet() && self.purposes.is_empty()
     }
 
+    /// An append was refused for want of room.
+    pub(super) fn is_waiting_for_room(&self) -> bool {
+        self.paused_bytes.is_some()
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping
     }
@@ -460,6 +466,6 @@ pub fn journal_dir(generation: u32, core: u16) -> String {
 /// Room that `appendable` asks for.
 const SMALL_APPEND_BYTES: u64 = 4096;
 /// Free space that is left to the journal, in journal files.
-const DISK_RESERVE_FILES: u64 = 2;
+const DISK_RESERVE_FILES: u64 = 4;
 /// Cached batches, so that tiny batches cannot make the queue larger than what it describes.
 const CACHE_ENTRIES_MAX: usize = 1 << 20;

@@ -20,11 +20,10 @@ use crate::base::limits::{
     RING_APPEND_PERCENT_MAX,
 };
 use crate::base::offset::Sequence;
-use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone, StorageError, block_ceil};
 use crate::log::effect::{LogEffect, Ticket};
 use crate::log::effect_queue::EffectQueue;
-use crate::log::journal_frame::{FrameBody, FramePlace, encode_prefix};
+use crate::log::journal_frame::{FrameBody, FramePlace, encode_prefix, salt};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -90,8 +89,8 @@ pub struct JournalStart {
     pub file_bytes: u64,
     /// Fill new files with zeros.
     pub zeroed: bool,
-    /// Seed of the salts.
-    pub seed: u64,
+    /// Secret that salts follow from (see `journal_frame::salt`).
+    pub key: u64,
 }
 
 /// There is no room for the frame now (ring full, or the next file is not ready yet).
@@ -108,7 +107,7 @@ pub struct Journal {
     ring_files: usize,
     file_bytes: u64,
     zeroed: bool,
-    salts: Prng,
+    key: u64,
     next: Sequence,
     written: Sequence,
     flushed: Sequence,
@@ -116,6 +115,8 @@ pub struct Journal {
     held: Vec<JournalFile>,
     spares: VecDeque<Arc<str>>,
     creating: Option<(Ticket, Arc<str>)>,
+    /// Somebody waits for room that only another file can give.
+    room_wanted: bool,
     /// The last creation found the disk full: the next one waits for a tick.
     disk_full: bool,
     next_number: u64,
@@ -150,7 +151,7 @@ impl Journal {
             ring_files: start.ring_files,
             file_bytes: start.file_bytes,
             zeroed: start.zeroed,
-            salts: Prng::new(start.seed),
+            key: start.key,
             next: boot_first,
             written: start.accepted_end,
             flushed: start.accepted_end,
@@ -158,6 +159,7 @@ impl Journal {
             held: Vec::new(),
             spares: VecDeque::from([Arc::from(start.first_file)]),
             creating: None,
+            room_wanted: false,
             disk_full: false,
             next_number: start.next_number,
             checkpoint: start.checkpoint,
@@ -287,8 +289,8 @@ impl Journal {
             let used = block_ceil(self.position());
             self.files.back_mut().expect("not empty").used = used;
         }
-        let salt = self.salts.next_u64();
         let first = self.next;
+        let salt = salt(self.key, self.generation, self.boot, first);
         self.files.push_back(JournalFile { path, boot: self.boot, first, last: first, salt, used: 0 });
         let accepted_end = self.accepted_end.take();
         self.place(FrameBody::Boot { checkpoint: self.checkpoint, accepted_end });
@@ -369,8 +371,13 @@ impl Journal {
 
     /// The next file is begun once a quarter of the current one is used, so that a start writes nothing that it may not need.
     fn keep_spare(&mut self, effects: &mut EffectQueue) {
-        let due = self.position() * 4 >= self.file_bytes;
-        if !due || self.disk_full || !self.spares.is_empty() || self.creating.is_some() || self.own_files() >= self.ring_files {
+        let due = self.position() * 4 >= self.file_bytes || self.room_wanted;
+        if !due
+            || self.disk_full
+            || !self.spares.is_empty()
+            || self.creating.is_some()
+            || self.own_files() >= self.ring_files
+        {
             return;
         }
         let path = file_path(&self.dir, self.next_number);
@@ -420,12 +427,20 @@ impl Journal {
         }
         let (_, path) = self.creating.take().expect("looked at");
         match done.failure() {
-            None => self.spares.push_back(path),
+            None => {
+                self.spares.push_back(path);
+                self.room_wanted = false;
+            }
             // A full disk is no failure of the journal: the next number is tried again while there is need (S6).
             Some(StorageError::Full) => self.disk_full = true,
             Some(error) => self.fail(format!("creating journal file {path} failed: {error:?}")),
         }
         true
+    }
+
+    /// An append found no room: the next file is made even if the current one is nearly empty.
+    pub fn want_room(&mut self) {
+        self.room_wanted = true;
     }
 
     /// Latches a failure (J5).

@@ -20,6 +20,7 @@
 use crate::base::decode::Decoder;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{LeaderEpoch, Offset, Sequence};
+use crate::base::prng::Prng;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// First four bytes of every frame.
@@ -202,9 +203,34 @@ fn checksum_of_prefix(frame: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&frame[..12]), &frame[16..])
 }
 
-/// Reads the frame at the start of `bytes`: `None` unless it is whole and its checksum holds. Gives its padded length too.
-pub fn decode(bytes: &Bytes, at: usize) -> Option<(Frame, usize)> {
+/// The salt of one use of a journal file. `key` is the core's secret (kept in its checkpoint), so that nothing inside a record
+/// batch can pass for a frame: batches are clients' bytes, and a recycled file shows them in the middle of a scan.
+pub fn salt(key: u64, generation: u32, boot: u32, file_first: Sequence) -> u64 {
+    let mut mixed = Prng::new(key ^ (u64::from(generation) << 32) ^ u64::from(boot));
+    let first = mixed.next_u64();
+    Prng::new(first ^ file_first.0).next_u64()
+}
+
+/// True if the frame header at the start of `bytes` has the salt that belongs to it.
+fn has_own_salt(bytes: &[u8], key: u64) -> Option<bool> {
+    let mut fields = Decoder::new(bytes);
+    fields.take(16)?;
+    let (generation, boot) = (fields.u32()?, fields.u32()?);
+    fields.u64()?;
+    let found = fields.u64()?;
+    Some(found == salt(key, generation, boot, Sequence(fields.u64()?)))
+}
+
+/// Reads the frame at `at`: `None` unless it is whole, carries the salt of its place (where a key is given), and its checksum
+/// holds. Gives its padded length too.
+pub fn decode(bytes: &Bytes, at: usize, key: Option<u64>) -> Option<(Frame, usize)> {
     let rest = &bytes[at..];
+    // Before the checksum: a made-up length must not cost a pass over the rest of the file.
+    if let Some(key) = key
+        && !has_own_salt(rest, key)?
+    {
+        return None;
+    }
     let mut fields = Decoder::new(rest);
     if fields.u32()? != MAGIC || fields.u8()? != VERSION {
         return None;
@@ -268,14 +294,15 @@ pub struct Found {
 }
 
 /// Every valid frame of a file, in file order. A frame's validity never depends on its predecessor: after a bad one the
-/// scan goes on at the next aligned position (S15). Payloads are not searched: a valid frame is skipped as a whole.
-pub fn scan(file: &Bytes) -> Vec<Found> {
+/// scan goes on at the next aligned position (S15). Payloads are not searched: a valid frame is skipped as a whole. Without a key
+/// (for a reader that only shows) anything with a good checksum is a frame.
+pub fn scan(file: &Bytes, key: Option<u64>) -> Vec<Found> {
     let mut found = Vec::new();
     let magic = MAGIC.to_be_bytes();
     let mut at = 0;
     while at + HEADER_BYTES <= file.len() {
         if file[at..at + 4] == magic
-            && let Some((frame, padded_bytes)) = decode(file, at)
+            && let Some((frame, padded_bytes)) = decode(file, at, key)
         {
             found.push(Found { position: at, padded_bytes, frame });
             at += padded_bytes;
@@ -336,7 +363,7 @@ mod tests {
 
     #[test]
     fn frames_survive_the_round_trip() {
-        let found = scan(&Bytes::from(file()));
+        let found = scan(&Bytes::from(file()), None);
         assert_eq!(found.iter().map(|one| one.frame.body.clone()).collect::<Vec<_>>(), bodies());
         assert!(found.iter().enumerate().all(|(index, one)| one.frame.place == place(index as u64)));
     }
@@ -347,7 +374,7 @@ mod tests {
         for byte in 0..good.len() {
             let mut bad = good.clone();
             bad[byte] ^= 0x10;
-            let found = scan(&Bytes::from(bad)).len();
+            let found = scan(&Bytes::from(bad), None).len();
             assert!(found >= bodies().len() - 1, "byte {byte}");
         }
     }
@@ -356,7 +383,26 @@ mod tests {
     fn truncated_files_never_panic() {
         let good = file();
         for end in 0..good.len() {
-            scan(&Bytes::copy_from_slice(&good[..end]));
+            scan(&Bytes::copy_from_slice(&good[..end]), None);
         }
+    }
+
+    #[test]
+    fn s1_frames_made_up_inside_a_batch_are_payload() {
+        let fake = {
+            let mut out = BytesMut::new();
+            encode_prefix(&FramePlace { boot: u32::MAX, ..place(1) }, &FrameBody::Mark, &mut out);
+            out
+        };
+        let key = 99;
+        let own = FramePlace { salt: salt(key, 1, 2, Sequence(5)), ..place(7) };
+        let mut out = BytesMut::new();
+        encode_prefix(&own, &FrameBody::Mark, &mut out);
+        out.extend_from_slice(&fake);
+        let bytes = out.freeze();
+        assert_eq!(scan(&bytes, None).len(), 2);
+        let found = scan(&bytes, Some(key));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].frame.place, own);
     }
 }

@@ -93,7 +93,7 @@ impl JournalScan {
     ) -> Result<(), Refusal> {
         let file = self.paths.len();
         self.paths.push(Arc::from(path));
-        let found = journal_frame::scan(bytes);
+        let found = journal_frame::scan(bytes, Some(checkpoint.key));
         for one in &found {
             let place = &one.frame.place;
             if place.generation != identity.generation || place.boot >= identity.boot {

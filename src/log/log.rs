@@ -247,7 +247,20 @@ impl Log {
     pub fn take_offline(&mut self, why: String) {
         let sequences = || self.tail.pinned().map(|batch| batch.sequence);
         let held = sequences().min().zip(sequences().max());
+        self.take_offline_holding(why, held);
+    }
+
+    /// Takes the partition offline, with the journal frames that must survive.
+    pub fn take_offline_holding(&mut self, why: String, held: Option<HeldRange>) {
         self.state = LogState::Offline { why, held };
+    }
+
+    /// Journal frames that must survive because the partition is offline.
+    pub fn held(&self) -> Option<HeldRange> {
+        match &self.state {
+            LogState::Offline { held, .. } => *held,
+            _ => None,
+        }
     }
 
     /// Asserts L1 to L4.

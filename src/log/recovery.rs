@@ -6,10 +6,11 @@
 
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Offset, Sequence};
+use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, Storage, StorageError, perform_all};
 use crate::log::checkpoint::{Checkpoint, CheckpointPartition, CheckpointSegment, slot_name};
 use crate::log::core_log::{CoreIdentity, CoreLog, KnownTopics, LogSettings, PartitionSettings, Refusal, journal_dir};
-use crate::log::journal::{Journal, JournalFile, JournalStart, file_path};
+use crate::log::journal::{HeldRange, Journal, JournalFile, JournalStart, file_path};
 use crate::log::journal_frame::FrameBody;
 use crate::log::journal_scan::{Accepted, JournalScan};
 use crate::log::log::Log;
@@ -37,16 +38,19 @@ struct Replay {
 }
 
 impl CoreLog {
-    /// First start of a generation's core: directory and first checkpoint, durable on return. `partitions` come from a drain (S19).
+    /// First start of a generation's core: directory and first checkpoint, durable on return. `seed` is random, `partitions` come
+    /// from a drain (S19).
     pub fn format(
         storage: &mut dyn Storage,
         generation: u32,
         core: u16,
         boot: u32,
+        seed: u64,
         partitions: Vec<CheckpointPartition>,
     ) -> Result<(), Refusal> {
         let dir = journal_dir(generation, core);
-        let checkpoint = Checkpoint { number: 1, generation, core, boot, first_live: Sequence(1), partitions };
+        let key = Prng::new(seed).next_u64();
+        let checkpoint = Checkpoint { number: 1, generation, core, boot, key, first_live: Sequence(1), partitions };
         let mut ops = vec![FileOp::CreateDirs(dir.clone())];
         ops.extend(checkpoint.write_ops(&dir, false));
         let parent = format!("journal/{generation}");
@@ -84,13 +88,13 @@ impl CoreLog {
             first_file,
             next_number: replay.next_number + 1,
             checkpoint: replay.checkpoint.number,
+            key: replay.checkpoint.key,
             ring_files: settings.journal_files,
             file_bytes: settings.journal_file_bytes,
             zeroed: settings.journal_zeroed,
-            seed: identity.seed,
         });
         let mut core = CoreLog::assemble(identity, settings, journal, replay.logs);
-        core.writer = SegmentWriter::starting_at(replay.checkpoint.number);
+        core.writer = SegmentWriter::starting_at(&replay.checkpoint);
         for topic in replay.deleted {
             core.note_deletion(topic, Vec::new());
             core.writer.want_housekeeping(now_ms);
@@ -150,16 +154,17 @@ impl Replay {
         Ok(())
     }
 
-    /// What a checkpoint says of the partitions now.
+    /// What a checkpoint says of the partitions now; an offline one keeps its frames (S11).
     fn partitions(&self) -> Vec<CheckpointPartition> {
-        let named = self.logs.iter().filter(|log| !log.segments.is_empty() || log.log_start > Offset::ZERO);
         let one = |log: &Log| CheckpointPartition {
             partition: log.partition,
             log_start: log.log_start,
-            held: None,
+            held: log.held(),
             segments: log.segments.iter().map(CheckpointSegment::from).collect(),
         };
-        named.map(one).collect()
+        let named =
+            |one: &CheckpointPartition| !one.segments.is_empty() || one.log_start > Offset::ZERO || one.held.is_some();
+        self.logs.iter().map(one).filter(named).collect()
     }
 
     /// S12: crash loops have used up the spare files. Tails go into segments, a checkpoint says so, dead files go.
@@ -177,10 +182,6 @@ impl Replay {
             }
         }
         self.move_tails(storage, identity.boot, now_ms)?;
-        if self.logs.iter().any(Log::is_offline) {
-            // Its frames must stay: the ring grows by one file rather than refuse the start.
-            return Ok(());
-        }
         let dir = journal_dir(identity.generation, identity.core);
         self.checkpoint = Checkpoint {
             number: self.checkpoint.number + 1,
@@ -190,7 +191,11 @@ impl Replay {
             ..self.checkpoint.clone()
         };
         perform_all(storage, &self.checkpoint.write_ops(&dir, false)).map_err(Refusal::Storage)?;
-        for file in dead_files.drain(..) {
+        let held: Vec<HeldRange> = self.logs.iter().filter_map(Log::held).collect();
+        let is_held = |file: &JournalFile| held.iter().any(|(first, last)| *first <= file.last && file.first <= *last);
+        let (keep, gone) = std::mem::take(dead_files).into_iter().partition::<Vec<_>, _>(is_held);
+        *dead_files = keep;
+        for file in gone {
             storage.perform(&FileOp::Unlink(file.path.to_string())).map_err(Refusal::Storage)?;
         }
         Ok(())
@@ -278,6 +283,9 @@ fn apply_frame(replayed: &mut Replayed, body: &FrameBody, sequence: Sequence) {
 fn finish(partition: TopicPartition, settings: PartitionSettings, replayed: Replayed) -> Log {
     let segments: Vec<_> = replayed.segments.iter().map(|segment| segment.to_segment()).collect();
     let segment_end = segments.last().map_or(Offset::ZERO, |segment| segment.end);
+    // All of them, those behind a hole too: whoever repairs the partition needs them (S11).
+    let sequences = || replayed.batches.values().filter(|batch| batch.end > segment_end).map(|batch| batch.sequence);
+    let held = sequences().min().zip(sequences().max());
     let mut end = segment_end;
     let mut hole = None;
     let mut batches = Vec::new();
@@ -295,7 +303,7 @@ fn finish(partition: TopicPartition, settings: PartitionSettings, replayed: Repl
     let log_start = replayed.log_start.min(end);
     let mut log = Log::recovered(partition, settings, log_start, segments, batches);
     if let Some(why) = hole {
-        log.take_offline(why);
+        log.take_offline_holding(why, held);
     }
     log
 }

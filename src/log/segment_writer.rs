@@ -24,7 +24,6 @@ use crate::log::core_log::{CoreLog, Openness, Purpose};
 use crate::log::effect::LogEffect;
 use crate::log::journal::HeldRange;
 use crate::log::journal_frame::FrameBody;
-use crate::log::log::LogState;
 use crate::log::reading::is_full;
 use crate::log::segment;
 use crate::log::segment_move::{self, Move, MoveContext};
@@ -62,6 +61,10 @@ pub(super) struct SegmentWriter {
     reappended: Sequence,
     /// Number of the newest durable checkpoint.
     number: u64,
+    /// Its first live sequence: never falls, since files below it are gone.
+    first_live: Sequence,
+    /// See [`Checkpoint::key`].
+    key: u64,
     /// Slots that exist as files of this boot: written in place from then on.
     slot_exists: [bool; 2],
     doomed: Vec<Doomed>,
@@ -71,9 +74,10 @@ pub(super) struct SegmentWriter {
 }
 
 impl SegmentWriter {
-    /// Recovery found (or wrote) checkpoint `number`, and its slot is a file of this boot.
-    pub(super) fn starting_at(number: u64) -> SegmentWriter {
-        let mut writer = SegmentWriter { number, ..SegmentWriter::default() };
+    /// Recovery found (or wrote) this checkpoint, and its slot is a file of this boot.
+    pub(super) fn starting_at(checkpoint: &Checkpoint) -> SegmentWriter {
+        let (number, key, first_live) = (checkpoint.number, checkpoint.key, checkpoint.first_live);
+        let mut writer = SegmentWriter { number, key, first_live, ..SegmentWriter::default() };
         writer.slot_exists[(number % 2) as usize] = true;
         writer
     }
@@ -135,7 +139,8 @@ impl CoreLog {
         if dead > 0 {
             return own_closed(dead - 1);
         }
-        if self.journal.used_percent() >= RING_MOVE_PERCENT || self.pinned_cost > ring_bytes {
+        let crowded = self.journal.used_percent() >= RING_MOVE_PERCENT || self.pinned_cost > ring_bytes;
+        if crowded || self.is_waiting_for_room() {
             return own_closed(0);
         }
         let due = self.writer.housekeeping_ms.is_some_and(|due| due <= now.monotonic_ms());
@@ -281,33 +286,40 @@ impl CoreLog {
         let mut held = Vec::new();
         let mut partitions = Vec::new();
         for log in self.logs.values_mut() {
-            let held_here = match &log.state {
-                LogState::Offline { held, .. } => *held,
-                _ => {
-                    first_live = log.tail.first_pinned_sequence().map_or(first_live, |first| first.min(first_live));
-                    None
-                }
+            // Frames below the last first live sequence were held for a partition that is online again.
+            let below = |sequence: &Sequence| *sequence < self.writer.first_live;
+            let pinned = || log.tail.pinned().map(|batch| batch.sequence);
+            let held_here = match log.is_offline() {
+                true => log.held(),
+                false => pinned().filter(below).min().zip(pinned().filter(below).max()),
             };
+            if !log.is_offline() {
+                first_live = pinned().filter(|sequence| !below(sequence)).min().unwrap_or(first_live).min(first_live);
+            }
             held.extend(held_here);
+            // Only what a power cut leaves: a log start above it would be a hole.
+            let log_start = log.log_start.min(log.offsets().flushed_end);
             // The newest segment stays: its state blocks are the partition's state (S10).
             let gone = log.segments.iter().take(log.segments.len().saturating_sub(1));
-            let gone = gone.take_while(|segment| segment.end <= log.log_start).count();
+            let gone = gone.take_while(|segment| segment.end <= log_start).count();
             for segment in log.segments.drain(..gone) {
                 self.writer.doomed.push(Doomed { number, partition: log.partition, base: segment.base });
             }
-            if !log.segments.is_empty() || log.log_start > Offset::ZERO || held_here.is_some() {
+            if !log.segments.is_empty() || log_start > Offset::ZERO || held_here.is_some() {
                 partitions.push(CheckpointPartition {
                     partition: log.partition,
-                    log_start: log.log_start,
+                    log_start,
                     held: held_here,
                     segments: log.segments.iter().map(CheckpointSegment::from).collect(),
                 });
             }
         }
+        assert!(first_live >= self.writer.first_live, "files below are gone");
         partitions.sort_by_key(|one| one.partition);
         let identity = &self.identity;
         let (generation, core, boot) = (identity.generation, identity.core, identity.boot);
-        (Checkpoint { number, generation, core, boot, first_live, partitions }, held)
+        let key = self.writer.key;
+        (Checkpoint { number, generation, core, boot, key, first_live, partitions }, held)
     }
 
     fn issue_checkpoint(&mut self) {
@@ -333,6 +345,7 @@ impl CoreLog {
             unreachable!("one checkpoint at a time")
         };
         self.writer.number = checkpoint.number;
+        self.writer.first_live = checkpoint.first_live;
         self.writer.slot_exists[(checkpoint.number % 2) as usize] = true;
         self.journal.recycle(checkpoint.number, checkpoint.first_live, &held, &mut self.effects);
         if self.journal.held_files().len() > OFFLINE_JOURNAL_FILES_MAX {

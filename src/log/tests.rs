@@ -121,7 +121,7 @@ fn recover(disk: &mut MemoryDisk, boot: u32) -> CoreLog {
 impl Machine {
     fn new() -> Machine {
         let mut disk = MemoryDisk::default();
-        CoreLog::format(&mut disk, 1, 0, 1, Vec::new()).unwrap();
+        CoreLog::format(&mut disk, 1, 0, 1, 77, Vec::new()).unwrap();
         let log = recover(&mut disk, 2);
         Machine { disk, log, boot: 2, now: Now { monotonic_ns: 0, wall_ms: 0 }, notices: Vec::new() }
     }
@@ -337,7 +337,7 @@ fn a_drain_puts_everything_into_segments() {
     machine.settle();
     let identity = CoreIdentity { generation: 1, core: 0, boot: 9, seed: 0 };
     let partitions = CoreLog::drain(&mut machine.disk, identity, &topics(), 0).unwrap();
-    CoreLog::format(&mut machine.disk, 2, 0, 9, partitions).unwrap();
+    CoreLog::format(&mut machine.disk, 2, 0, 9, 78, partitions).unwrap();
     let identity = CoreIdentity { generation: 2, core: 0, boot: 9, seed: 1 };
     machine.log = CoreLog::recover(&mut machine.disk, identity, settings(), &topics(), 0).unwrap();
     assert_eq!(machine.read_all(partition(0), 0).len(), 20);

@@ -182,7 +182,7 @@ impl Core {
             }
             self.frames.again_bytes = 0;
         }
-        for found in scan(&Bytes::copy_from_slice(bytes)) {
+        for found in scan(&Bytes::copy_from_slice(bytes), None) {
             self.frames.last = self.frames.last.max(found.frame.place.sequence.0);
             if !matches!(found.frame.body, FrameBody::Mark) {
                 self.frames.content_at_ns = now.monotonic_ns;
@@ -267,7 +267,7 @@ fn frames_text(bytes: &[u8]) -> String {
     if !crate::trace::prints() {
         return format!("{} bytes", bytes.len());
     }
-    let found = scan(&Bytes::copy_from_slice(bytes));
+    let found = scan(&Bytes::copy_from_slice(bytes), None);
     let text: Vec<String> = found.iter().map(|one| frame_text(&one.frame)).collect();
     text.join(", ")
 }

@@ -72,7 +72,7 @@ impl World {
 /// The frames of one journal file.
 fn marks_and_frames(disk: &Disk, path: &str) -> Vec<Found> {
     match disk.content(path) {
-        Some(content) if is_journal(path) => scan(&Bytes::copy_from_slice(content)),
+        Some(content) if is_journal(path) => scan(&Bytes::copy_from_slice(content), None),
         _ => Vec::new(),
     }
 }

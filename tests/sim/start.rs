@@ -56,7 +56,7 @@ impl World {
                 trace!("  on disk {path}: {:?}", Checkpoint::decode(content));
             } else if path.ends_with(".journal") {
                 trace!("  on disk {path}:");
-                for found in scan(&Bytes::copy_from_slice(content)) {
+                for found in scan(&Bytes::copy_from_slice(content), None) {
                     trace!("    {:6} boot {} {}", found.position, found.frame.place.boot, frame_text(&found.frame));
                 }
             } else {
@@ -76,7 +76,7 @@ impl World {
 
     fn recover(&mut self, core: usize) -> Result<CoreLog, Refusal> {
         if !self.formatted {
-            CoreLog::format(&mut self.disk, self.generation, core as u16, self.boot, Vec::new())?;
+            CoreLog::format(&mut self.disk, self.generation, core as u16, self.boot, self.prng.next_u64(), Vec::new())?;
         }
         let mut partitions = Vec::new();
         let cores = self.cores_wanted;
