@@ -8,6 +8,7 @@ pub(super) mod create_topics;
 mod delete_records;
 pub(super) mod delete_topics;
 pub(super) mod fetch;
+mod find_coordinator;
 pub(super) mod init_producer_id;
 mod list_offsets;
 pub(super) mod metadata;
@@ -103,6 +104,7 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<fetch::Fetch>(),
     entry::<list_offsets::ListOffsets>(),
     entry::<metadata::Metadata>(),
+    entry::<find_coordinator::FindCoordinator>(),
     entry::<api_versions::ApiVersions>(),
     entry::<create_topics::CreateTopics>(),
     entry::<delete_topics::DeleteTopics>(),

@@ -28,6 +28,7 @@ pub enum ApiKey {
     Fetch = 1,
     ListOffsets = 2,
     Metadata = 3,
+    FindCoordinator = 10,
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
@@ -70,12 +71,14 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 9] = [
+pub const APIS: [Api; 10] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
     Api::row(ApiKey::ListOffsets, "ListOffsets", 1, 9, 6),
     Api::row(ApiKey::Metadata, "Metadata", 0, 12, 9),
+    // Refused, there are no groups yet; librdkafka before 2.11.1 never sends lz4 to a broker that does not list it.
+    Api::row(ApiKey::FindCoordinator, "FindCoordinator", 0, 0, 3),
     Api::row(ApiKey::ApiVersions, "ApiVersions", 0, 4, 3),
     Api::row(ApiKey::CreateTopics, "CreateTopics", 2, 7, 5),
     Api::row(ApiKey::DeleteTopics, "DeleteTopics", 1, 6, 4),

@@ -30,8 +30,9 @@ pub use kafka_protocol::messages::metadata_response::{
 };
 pub use kafka_protocol::messages::{
     ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
-    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, InitProducerIdRequest, InitProducerIdResponse,
-    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, ProducerId, TopicName, TransactionalId,
+    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
+    MetadataResponse, ProducerId, TopicName, TransactionalId,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -49,6 +50,10 @@ pub trait Response: Encodable {
 
     /// Resets every field that `version` has no place for.
     fn fit(&mut self, version: i16);
+}
+
+impl Request for FindCoordinatorRequest {
+    const KEY: ApiKey = ApiKey::FindCoordinator;
 }
 
 impl Request for ApiVersionsRequest {
@@ -157,6 +162,12 @@ impl Response for ListOffsetsResponse {
             }
         }
     }
+}
+
+impl Response for FindCoordinatorResponse {
+    const KEY: ApiKey = ApiKey::FindCoordinator;
+
+    fn fit(&mut self, _version: i16) {}
 }
 
 impl Response for InitProducerIdResponse {

@@ -67,6 +67,8 @@ const LIST_OFFSETS: &[Field] = &[
     )),
 ];
 
+const FIND_COORDINATOR: &[Field] = &[within(0, 3, Shape::Text(NEVER))];
+
 const INIT_PRODUCER_ID: &[Field] =
     &[all(Shape::Text(0)), all(Shape::Fixed(4)), since(3, Shape::Fixed(8)), since(3, Shape::Fixed(2))];
 
@@ -102,6 +104,7 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::ApiVersions => API_VERSIONS,
         ApiKey::Metadata => METADATA,
         ApiKey::ListOffsets => LIST_OFFSETS,
+        ApiKey::FindCoordinator => FIND_COORDINATOR,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,

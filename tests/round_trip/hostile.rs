@@ -36,6 +36,7 @@ fn corpus() -> Vec<BytesMut> {
                 ApiKey::CreateTopics => request(api.key, version, &samples::create_topics_request(version)),
                 ApiKey::DeleteTopics => request(api.key, version, &samples::delete_topics_request(version)),
                 ApiKey::DeleteRecords => request(api.key, version, &samples::delete_records_request(version)),
+                ApiKey::FindCoordinator => request(api.key, version, &samples::find_coordinator_request()),
                 ApiKey::InitProducerId => request(api.key, version, &samples::init_producer_id_request(version)),
             });
         }
@@ -70,6 +71,7 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::CreateTopics => receive_message::<CreateTopicsRequest>(body, version),
         ApiKey::DeleteTopics => receive_message::<DeleteTopicsRequest>(body, version),
         ApiKey::DeleteRecords => receive_message::<DeleteRecordsRequest>(body, version),
+        ApiKey::FindCoordinator => receive_message::<FindCoordinatorRequest>(body, version),
         ApiKey::InitProducerId => receive_message::<InitProducerIdRequest>(body, version),
     }
 }
@@ -224,6 +226,7 @@ fn assert_agreement(frame: &[u8]) {
         ApiKey::CreateTopics => assert_walk::<CreateTopicsRequest>(body, version),
         ApiKey::DeleteTopics => assert_walk::<DeleteTopicsRequest>(body, version),
         ApiKey::DeleteRecords => assert_walk::<DeleteRecordsRequest>(body, version),
+        ApiKey::FindCoordinator => assert_walk::<FindCoordinatorRequest>(body, version),
         ApiKey::InitProducerId => assert_walk::<InitProducerIdRequest>(body, version),
     }
 }

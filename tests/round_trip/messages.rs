@@ -58,6 +58,10 @@ pub fn list_offsets_request(version: i16) -> ListOffsetsRequest {
         ])
 }
 
+pub fn find_coordinator_request() -> FindCoordinatorRequest {
+    FindCoordinatorRequest::default().with_key(text("readers"))
+}
+
 pub fn init_producer_id_request(version: i16) -> InitProducerIdRequest {
     let sent = InitProducerIdRequest::default()
         .with_transactional_id(Some(TransactionalId(text("payments"))))
@@ -117,6 +121,7 @@ fn requests_of_every_version_arrive() {
             arrives(version, &MetadataRequest::default().with_topics(None));
         }
     }
+    versions(ApiKey::FindCoordinator).for_each(|version| arrives(version, &find_coordinator_request()));
     for version in versions(ApiKey::InitProducerId) {
         arrives(version, &init_producer_id_request(version));
         arrives(version, &InitProducerIdRequest::default().with_transactional_id(None));
@@ -262,6 +267,14 @@ fn list_offsets_answers_arrive() {
             expected.throttle_time_ms = 0;
         }
         assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn find_coordinator_answers_arrive() {
+    let sent = FindCoordinatorResponse::default().with_error_code(35).with_node_id(BrokerId(-1)).with_port(-1);
+    for version in versions(ApiKey::FindCoordinator) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
     }
 }
 
