@@ -145,14 +145,19 @@ impl ControllerSeat {
         self.release();
     }
 
-    /// A core's disk names a deleted topic no more.
-    pub(super) fn forgotten(&mut self, core: CoreId, topic: TopicId, now: Now) {
+    /// A core's disk names a deleted topic no more. True if none does now: its directory may go.
+    pub(super) fn forgotten(&mut self, core: CoreId, topic: TopicId) -> bool {
         let cores = self.forgotten.entry(topic).or_default();
         cores.insert(core);
         if cores.len() < self.cores.len() {
-            return;
+            return false;
         }
         self.forgotten.remove(&topic);
+        true
+    }
+
+    /// Its directory is gone too: metadata forgets the id.
+    pub(super) fn forget(&mut self, topic: TopicId, now: Now) {
         let records = forget_topic(self.log.proposed(), topic);
         if !records.is_empty() && self.stop == StopStep::Running {
             self.log.append(records, now);

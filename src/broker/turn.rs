@@ -64,6 +64,7 @@ impl Broker {
                 self.ring_changed(now);
             }
             LogNotice::Forgotten { topic } => self.send(CoreId(0), Message::Forgotten { topic }, now),
+            LogNotice::DirectoryGone { topic } => self.seat().forget(topic, now),
         }
         self.release(released);
     }
@@ -103,7 +104,11 @@ impl Broker {
             Message::Image { image, delta } => self.apply(image, &delta, now),
             Message::Ask { ticket, request } => self.seat().ask(from, ticket, request, now),
             Message::Applied { end_offset } => self.seat().applied(from, end_offset),
-            Message::Forgotten { topic } => self.seat().forgotten(from, topic, now),
+            Message::Forgotten { topic } => {
+                if self.seat().forgotten(from, topic) {
+                    self.log.remove_topic_directory(topic);
+                }
+            }
             Message::Stopped { clean } => self.seat().core_stopped(from, clean, now),
         }
     }

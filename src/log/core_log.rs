@@ -48,6 +48,8 @@ pub(super) enum Purpose {
     Remove,
     /// Remove the directories of a deleted topic.
     RemoveTopic(TopicId),
+    /// Remove what is left of a topic that all cores have forgotten.
+    RemoveTopicDirectory(TopicId),
     /// A cold read.
     Read(Box<PendingRead>),
 }
@@ -309,6 +311,7 @@ impl CoreLog {
             Purpose::Checkpoint => self.handle_checkpoint(done, now),
             Purpose::Remove => {}
             Purpose::RemoveTopic(topic) => self.handle_topic_removed(topic, done),
+            Purpose::RemoveTopicDirectory(topic) => self.handle_directory_removed(topic, done),
             Purpose::Read(read) => self.handle_read(ticket, *read, done),
         }
     }

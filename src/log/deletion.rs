@@ -30,7 +30,8 @@ impl Purpose {
         match self {
             Purpose::Open(partition) | Purpose::Move(partition, _) => Some(partition.topic),
             Purpose::Read(read) => Some(read.partition().topic),
-            Purpose::Sync | Purpose::Checkpoint | Purpose::Remove | Purpose::RemoveTopic(_) => None,
+            Purpose::Sync | Purpose::Checkpoint | Purpose::Remove => None,
+            Purpose::RemoveTopic(_) | Purpose::RemoveTopicDirectory(_) => None,
         }
     }
 }
@@ -87,6 +88,21 @@ impl CoreLog {
     /// Highest sequence that may name a deleted topic: housekeeping moves what is pinned below it.
     pub(super) fn deletion_sequence(&self) -> Option<Sequence> {
         self.deletions.iter().map(|deletion| deletion.last_sequence).max()
+    }
+
+    /// Every core has said `Forgotten`: removes what is left of the topic's directory; `LogNotice::DirectoryGone` follows unless
+    /// that fails, and then the next start tries again.
+    pub fn remove_topic_directory(&mut self, topic: TopicId) {
+        let ops = vec![FileOp::RemoveDirAll(format!("topics/{topic}")), FileOp::SyncDir("topics".to_string())];
+        let ticket = self.effects.ticket();
+        self.purposes.insert(ticket, Purpose::RemoveTopicDirectory(topic));
+        self.effects.push(LogEffect::Files { ticket, ops });
+    }
+
+    pub(super) fn handle_directory_removed(&mut self, topic: TopicId, done: FilesDone) {
+        if done.failure().is_none() {
+            self.notices.push_back(LogNotice::DirectoryGone { topic });
+        }
     }
 
     /// Checkpoint `number` is durable. Two checkpoints after the deletion neither slot names the topic; above its last

@@ -114,8 +114,13 @@ pub enum LogNotice {
         why: String,
     },
     /// Nothing in this core's journal and checkpoint names the deleted topic any more, its partition directories on this core are
-    /// gone (S13). When all cores say so: remove `topics/<id>`, sync `topics`, then the TopicForgotten record.
+    /// gone (S13). When all cores say so: `CoreLog::remove_topic_directory` on one of them, then the TopicForgotten record.
     Forgotten {
+        /// Which one.
+        topic: TopicId,
+    },
+    /// Answer to `CoreLog::remove_topic_directory`: `topics/<id>` is gone, durably.
+    DirectoryGone {
         /// Which one.
         topic: TopicId,
     },

@@ -69,6 +69,8 @@ impl Pending {
 
 #[derive(Clone, Default)]
 struct Inode {
+    /// Pages were lost and nobody who flushes this file has been told: the next flush tells.
+    poisoned: bool,
     visible: Vec<u8>,
     durable: Vec<u8>,
     pending: Vec<Pending>,
@@ -227,9 +229,13 @@ impl Disk {
     /// Ends a flush of one inode; a failed one loses any part of what it covered, and a later one will not notice.
     pub fn flush(&mut self, inode: InodeId, horizon: Horizon, fault: Fault) -> Result<(), StorageError> {
         self.tick()?;
-        if self.armed.remove(&fault) {
+        let poisoned = self.inodes.get_mut(&inode).is_some_and(|file| std::mem::replace(&mut file.poisoned, false));
+        if self.armed.remove(&fault) || poisoned {
             *self.counts.failed.entry(fault).or_default() += 1;
             self.lose(inode, horizon);
+            if let Some(file) = self.inodes.get_mut(&inode) {
+                file.poisoned = false;
+            }
             return Err(StorageError::Failed(format!("simulated {fault:?}")));
         }
         if self.plant.lies_about_flush(fault, &mut self.prng) {
@@ -564,6 +570,7 @@ impl Disk {
                 apply(&mut file.durable, &pending);
             } else {
                 self.counts.phantom_flushes += 1;
+                file.poisoned = true;
             }
         }
     }
@@ -589,10 +596,7 @@ impl Disk {
         let inodes: Vec<InodeId> = self.inodes.keys().copied().collect();
         if self.armed.remove(&Fault::SyncAll) {
             *self.counts.failed.entry(Fault::SyncAll).or_default() += 1;
-            // Journal files are held open: their own next flush would tell, so nothing of theirs is lost silently.
-            let journals = self.visible.iter().filter(|(path, _)| is_journal(path)).map(|(_, entry)| *entry);
-            let journals: Vec<Entry> = journals.collect();
-            for inode in inodes.into_iter().filter(|inode| !journals.contains(&Entry::File(*inode))) {
+            for inode in inodes {
                 self.lose(inode, horizon);
             }
             self.sync_failed = true;
@@ -716,6 +720,9 @@ impl Disk {
         self.crash_in = 0;
         self.sync_failed = false;
         self.armed.clear();
+        for file in self.inodes.values_mut() {
+            file.poisoned = false;
+        }
         self.forget_inodes();
         if self.late.len() > 64 {
             self.late.truncate(64);
