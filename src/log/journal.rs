@@ -28,6 +28,9 @@ use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+/// While there is no spare file, appends leave this share of the file being filled to control frames.
+const CONTROL_FILE_DIVISOR: u64 = 10;
+
 /// A journal file with frames in it.
 #[derive(Clone, Debug)]
 pub struct JournalFile {
@@ -251,7 +254,9 @@ impl Journal {
     /// May a batch of `bytes` be appended now (J4)?
     pub fn has_room_for_append(&self, bytes: u64) -> bool {
         let frame = bytes + 256;
-        let fits_file = block_ceil(self.position()) + frame <= self.file_bytes;
+        // Without a spare (it is being zeroed) the rest of this file is all there is, for control frames too.
+        let kept_free = if self.spares.is_empty() { self.file_bytes / CONTROL_FILE_DIVISOR } else { 0 };
+        let fits_file = block_ceil(self.position()) + frame + kept_free <= self.file_bytes;
         let used_after = match fits_file {
             true => self.used_bytes() + frame,
             false => self.own_files() as u64 * self.file_bytes + frame,
