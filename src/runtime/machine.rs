@@ -40,6 +40,10 @@ use std::time::Duration;
 
 /// How long tasks of an executor may run before others have their turn.
 const PREEMPT_AFTER: Duration = Duration::from_micros(500);
+/// A port in use is tried again this often before the start is refused.
+const BIND_RETRIES: u32 = 100;
+/// Between two tries: 2 s in all, as long as for the lock.
+const BIND_RETRY: Duration = Duration::from_millis(20);
 /// A stop that takes longer is given up: recovery will do the rest.
 const STOP_MAX: Duration = Duration::from_secs(60);
 /// Exit code of a start that is refused or a run that failed.
@@ -127,9 +131,20 @@ fn bind_all(config: &Config, cores: u16) -> Result<Vec<(Socket, SocketAddr)>, St
     for core in 0..cores {
         let port = config.listener.port_of(CoreId(core)).expect("checked with the configuration");
         let address = SocketAddr::new(resolved.ip(), port);
-        bound.push(bind(address).map_err(|error| port_refused(address, core, &error))?);
+        bound.push(bind_patiently(address).map_err(|error| port_refused(address, core, &error))?);
     }
     Ok(bound)
+}
+
+/// The kernel can hold the ring of a killed process, and with it the listener, a moment longer than the process.
+fn bind_patiently(address: SocketAddr) -> Result<(Socket, SocketAddr), std::io::Error> {
+    for _ in 0..BIND_RETRIES {
+        match bind(address) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => std::thread::sleep(BIND_RETRY),
+            result => return result,
+        }
+    }
+    bind(address)
 }
 
 fn port_refused(address: SocketAddr, core: u16, error: &std::io::Error) -> String {
