@@ -123,12 +123,12 @@ fn odd(text: impl std::fmt::Display) -> io::Error {
 }
 
 impl Connection {
-    /// Connects; answers may take up to 60 s.
+    /// Connects; answers may take up to 30 s.
     pub fn open(address: &str) -> io::Result<Connection> {
         let target = address.to_socket_addrs()?.next().ok_or_else(|| odd("no address"))?;
         let stream = TcpStream::connect_timeout(&target, Duration::from_secs(10))?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
         stream.set_write_timeout(Some(Duration::from_secs(60)))?;
         Ok(Connection { stream, correlation: 0, answered: 0 })
     }
