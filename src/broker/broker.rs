@@ -58,7 +58,8 @@ pub struct Broker {
     /// Number of the metadata log's last batch of file operations.
     pub(super) metadata_ticket: u64,
     pub(super) stop: StopStep,
-    free_bytes: u64,
+    /// Free space of the disk as last reported, and what had been appended by then.
+    free_bytes: (u64, u64),
     next_scan_ns: u64,
     pub(super) effects: VecDeque<Effect>,
     pub(super) counters: Counters,
@@ -99,7 +100,7 @@ impl Broker {
             seat,
             metadata_ticket: 0,
             stop: StopStep::Running,
-            free_bytes: u64::MAX,
+            free_bytes: (u64::MAX, 0),
             next_scan_ns: 0,
             effects: VecDeque::new(),
             counters: Counters::default(),
@@ -123,7 +124,7 @@ impl Broker {
             Event::Log(input) => self.log.handle(input, now),
             Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
             Event::Mesh { from, message } => self.receive(from, message, now),
-            Event::FreeBytes { bytes } => self.free_bytes = bytes,
+            Event::FreeBytes { bytes } => self.free_bytes = (bytes, self.counters.appended_bytes),
             Event::Tick => self.tick(now),
             Event::Stop => self.begin_stop(now),
         }
@@ -285,7 +286,10 @@ impl Broker {
     }
 
     fn tick(&mut self, now: Now) {
-        self.log.handle_tick(now, self.free_bytes);
+        let (free_bytes, appended_bytes) = self.free_bytes;
+        // Each appended byte will lie in a segment beside the journal, which has its space already.
+        let since = self.counters.appended_bytes - appended_bytes;
+        self.log.handle_tick(now, free_bytes.saturating_sub(since));
         self.fetches.expire(now.monotonic_ns);
         if now.monotonic_ns < self.next_scan_ns {
             return;

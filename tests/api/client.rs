@@ -4,6 +4,7 @@ use crate::world::{Client, World};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
@@ -107,8 +108,16 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
-/// Base offsets and leader epochs of the batches of a fetch answer.
-pub fn batches(partition: &PartitionData) -> Vec<(i64, i32)> {
+/// One batch of a fetch answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    pub base_offset: i64,
+    pub end_offset: i64,
+    pub leader_epoch: i32,
+}
+
+/// The batches of a fetch answer.
+pub fn found(partition: &PartitionData) -> Vec<Found> {
     let records = partition.records.as_ref().expect("never null");
     let mut found = Vec::new();
     let mut at = 0;
@@ -116,11 +125,17 @@ pub fn batches(partition: &PartitionData) -> Vec<(i64, i32)> {
         let field = |from: usize, bytes: usize| {
             records[at + from..at + from + bytes].iter().fold(0u64, |value, byte| value << 8 | u64::from(*byte))
         };
-        found.push((field(0, 8) as i64, field(12, 4) as u32 as i32));
+        let (base_offset, leader_epoch) = (field(0, 8) as i64, field(12, 4) as u32 as i32);
+        found.push(Found { base_offset, end_offset: base_offset + field(23, 4) as i64 + 1, leader_epoch });
         at += 12 + field(8, 4) as usize;
     }
     assert_eq!(at, records.len(), "whole batches");
     found
+}
+
+/// Base offsets and leader epochs of the batches of a fetch answer.
+pub fn batches(partition: &PartitionData) -> Vec<(i64, i32)> {
+    found(partition).iter().map(|batch| (batch.base_offset, batch.leader_epoch)).collect()
 }
 
 /// A Produce request with one batch per partition.
@@ -181,6 +196,12 @@ pub fn create_request(name: &str, partitions: i32, configs: &[(&str, &str)]) -> 
     CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
 }
 
+pub fn delete_records_request(topic: &str, partition: i32, offset: i64) -> DeleteRecordsRequest {
+    let partition = DeleteRecordsPartition::default().with_partition_index(partition).with_offset(offset);
+    let topic = DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![partition]);
+    DeleteRecordsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
+}
+
 pub fn delete_request(name: &str) -> DeleteTopicsRequest {
     let topic = DeleteTopicState::default().with_name(Some(topic_name(name)));
     DeleteTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
@@ -214,6 +235,23 @@ impl World {
         let (error, offset) = outcomes(&response)[0];
         assert_eq!(error, 0, "{response:?}");
         offset
+    }
+
+    /// All batches up to the high watermark; one answer may end where another segment begins.
+    #[track_caller]
+    pub fn read_all(&mut self, client: Client, topic: &str, partition: i32) -> Vec<Found> {
+        let mut all: Vec<Found> = Vec::new();
+        loop {
+            let offset = all.last().map_or(0, |last| last.end_offset);
+            let answer = self.fetch(client, topic, partition, offset);
+            assert_eq!(answer.error_code, 0);
+            let more = found(&answer);
+            if more.is_empty() {
+                assert_eq!(offset, answer.high_watermark, "nothing before the high watermark");
+                return all;
+            }
+            all.extend(more);
+        }
     }
 
     /// Fetches without waiting.

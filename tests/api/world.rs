@@ -7,7 +7,7 @@ use corelane::base::clock::Now;
 use corelane::base::config::Config;
 use corelane::base::gather::Gather;
 use corelane::base::ids::{ConnectionId, CoreId};
-use corelane::base::storage::{Storage, StorageError};
+use corelane::base::storage::StorageError;
 use corelane::broker::broker::Broker;
 use corelane::broker::event::{Effect, Event};
 use corelane::broker::settings::{Advertised, BrokerSettings};
@@ -15,7 +15,7 @@ use corelane::broker::start::{StartSettings, begin, recover_core};
 use corelane::log::core_log::LogSettings;
 use corelane::log::effect::{LogEffect, LogInput};
 use kafka_protocol::messages::{ApiKey, RequestHeader, ResponseHeader};
-use kafka_protocol::protocol::{Decodable, Encodable, Request, StrBytes, encode_request_header_into_buffer};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes, encode_request_header_into_buffer};
 use std::collections::{BTreeMap, VecDeque};
 
 /// One client connection.
@@ -71,25 +71,7 @@ impl World {
     /// A machine on a disk that may hold an earlier run's data.
     pub fn on(mut disk: Disk, cores: u16, set: &[(&str, &str)], seed: u64) -> World {
         let now = Now { monotonic_ns: 1_000_000_000_000, wall_ms: 1_700_000_000_000 };
-        let small = [("journal.file.bytes", "1048576"), ("message.max.bytes", "200000")];
-        let config = Config::for_tests("data", &[&small, set].concat());
-        let settings = StartSettings {
-            machine: config.machine,
-            cluster_id: None,
-            cores,
-            seed,
-            log: LogSettings {
-                journal_files: config.journal_files,
-                journal_file_bytes: config.journal_file_bytes,
-                journal_zeroed: false,
-                tail_cache_bytes: config.tail_cache_bytes,
-            },
-            broker: BrokerSettings {
-                topic_defaults: config.topic_defaults,
-                auto_create_topics: config.auto_create_topics,
-            },
-        };
-        let begun = begin(&mut disk, settings, now, &mut |_| {}).expect("the machine starts");
+        let begun = begin(&mut disk, settings(cores, set, seed), now, &mut |_| {}).expect("the machine starts");
         let logs = (0..cores).map(|core| recover_core(&begun, &mut disk, CoreId(core), now).expect("recovers"));
         let logs = logs.collect();
         let advertised = (0..cores).map(|core| Advertised { host: None, port: 9092 + core }).collect();
@@ -113,6 +95,15 @@ impl World {
         };
         world.tick_all();
         world
+    }
+
+    /// Why a machine does not start on this disk.
+    pub fn refusal(mut disk: Disk, cores: u16) -> String {
+        let now = Now { monotonic_ns: 1_000_000_000_000, wall_ms: 1_700_000_000_000 };
+        match begin(&mut disk, settings(cores, &[], 5), now, &mut |_| {}) {
+            Ok(_) => panic!("the start is not refused"),
+            Err(refusal) => refusal.to_string(),
+        }
     }
 
     /// A new connection to a core.
@@ -201,13 +192,10 @@ impl World {
         self.inboxes[&client].paused
     }
 
-    pub fn stop(&mut self) {
+    /// Tells all cores to stop, without running the world.
+    pub fn stop_soon(&mut self) {
         for core in 0..self.brokers.len() {
             self.events.push_back((core, Event::Stop));
-        }
-        self.run();
-        for _ in 0..50 {
-            self.advance(20);
         }
     }
 
@@ -329,5 +317,23 @@ impl World {
             self.events.push_back((core, Event::Tick));
         }
         self.run();
+    }
+}
+
+fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
+    let small = [("journal.file.bytes", "1048576"), ("message.max.bytes", "200000")];
+    let config = Config::for_tests("data", &[&small, set].concat());
+    StartSettings {
+        machine: config.machine,
+        cluster_id: None,
+        cores,
+        seed,
+        log: LogSettings {
+            journal_files: config.journal_files,
+            journal_file_bytes: config.journal_file_bytes,
+            journal_zeroed: false,
+            tail_cache_bytes: config.tail_cache_bytes,
+        },
+        broker: BrokerSettings { topic_defaults: config.topic_defaults, auto_create_topics: config.auto_create_topics },
     }
 }

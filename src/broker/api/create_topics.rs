@@ -92,6 +92,7 @@ fn topic_result(result: CreateTopicResult) -> CreatableTopicResult {
                     .with_config_source(entry.source as i8)
             };
             answer
+                .with_error_message(None)
                 .with_topic_id(Uuid::from_bytes(id.0))
                 .with_num_partitions(partitions)
                 .with_replication_factor(replication_factor)

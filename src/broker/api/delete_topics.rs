@@ -72,7 +72,7 @@ fn topic_result(result: DeleteTopicResult) -> DeletableTopicResult {
     let name = result.name.map(|name| TopicName(StrBytes::from_string(name)));
     let answer = DeletableTopicResult::default().with_name(name).with_topic_id(Uuid::from_bytes(result.id.0));
     match result.outcome {
-        Ok(()) => answer,
+        Ok(()) => answer.with_error_message(None),
         Err(Refused { code, message }) => {
             answer.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
         }
