@@ -82,7 +82,7 @@ pub struct CoreLog {
     unflushed_written: usize,
     /// Moved batches in memory, oldest move first: (partition, end, cost).
     cache: VecDeque<(TopicPartition, Offset, usize)>,
-    cache_cost: u64,
+    pub(super) cache_cost: u64,
     pub(super) pinned_bytes: u64,
     pub(super) pinned_cost: u64,
     free_bytes: u64,
@@ -164,7 +164,7 @@ impl CoreLog {
             return Appendable::ReadOnly;
         }
         let reserve = self.pinned_bytes + bytes + DISK_RESERVE_FILES * self.settings.journal_file_bytes;
-        if self.free_bytes < reserve {
+        if self.free_bytes < reserve || self.writer.is_disk_full() {
             return Appendable::DiskFull;
         }
         let ring_bytes = self.settings.journal_files as u64 * self.settings.journal_file_bytes;
@@ -356,7 +356,8 @@ impl CoreLog {
 
     /// When [`CoreLog::handle_tick`] has something to do at the latest, monotonic milliseconds.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        let housekeeping = self.writer.housekeeping_ms();
+        let active = self.journal.failure().is_none() && !self.stopping;
+        let housekeeping = self.writer.housekeeping_ms().filter(|_| active);
         match (self.journal.mark_deadline_ms(), housekeeping) {
             (Some(mark), Some(keep)) => Some(mark.min(keep)),
             (mark, keep) => mark.or(keep),
@@ -376,8 +377,10 @@ impl CoreLog {
             self.notices.push_back(LogNotice::ReadOnly { why: why.to_string() });
             self.read_only_told = true;
         }
-        let paused = self.appendable_bytes(self.paused_bytes.unwrap_or(SMALL_APPEND_BYTES)) != Appendable::Yes;
+        let room = self.appendable_bytes(self.paused_bytes.unwrap_or(SMALL_APPEND_BYTES));
+        let paused = room == Appendable::Paused;
         if !paused && (self.was_paused || self.paused_bytes.is_some()) {
+            // Also when the disk is full or the core read-only: who waits gets that answer now.
             self.paused_bytes = None;
             self.notices.push_back(LogNotice::Writable);
         }
@@ -427,7 +430,7 @@ impl CoreLog {
         }
     }
 
-    /// A deleted or offline partition leaves pinned and cached memory.
+    /// A deleted partition leaves pinned and cached memory.
     pub(super) fn forget_memory(&mut self, log: &Log) {
         self.pinned_bytes -= log.tail.pinned_bytes();
         self.pinned_cost -= log.tail.pinned_cost();

@@ -18,6 +18,8 @@ pub(super) struct Deletion {
     waiting: Vec<TopicPartition>,
     /// Their removal is under way.
     removing: bool,
+    /// The removal failed: the topic is not forgotten in this run, and nothing waits for it.
+    failed: bool,
     /// No later frame names it.
     last_sequence: Sequence,
     /// Newest checkpoint when it was deleted.
@@ -54,8 +56,9 @@ impl CoreLog {
     }
 
     pub(super) fn note_deletion(&mut self, topic: TopicId, waiting: Vec<TopicPartition>) {
-        let (last_sequence, checkpoint) = (self.journal.last(), self.writer.checkpoint_number());
-        self.deletions.push(Deletion { topic, waiting, removing: false, last_sequence, checkpoint });
+        // A checkpoint that is being written still names the topic.
+        let (last_sequence, checkpoint) = (self.journal.last(), self.writer.newest_checkpoint());
+        self.deletions.push(Deletion { topic, waiting, removing: false, failed: false, last_sequence, checkpoint });
     }
 
     /// Removes the directories of deleted topics that nothing under way can touch any more.
@@ -78,16 +81,20 @@ impl CoreLog {
 
     /// The directories are gone. If not, the topic is not forgotten in this run, and the next start removes them.
     pub(super) fn handle_topic_removed(&mut self, topic: TopicId, done: FilesDone) {
-        if done.failure().is_none()
-            && let Some(deletion) = self.deletions.iter_mut().find(|deletion| deletion.topic == topic)
-        {
+        if let Some(deletion) = self.deletions.iter_mut().find(|deletion| deletion.topic == topic) {
             deletion.removing = false;
+            deletion.failed = done.failure().is_some();
         }
+    }
+
+    /// Some deleted topic may be forgotten in this run.
+    pub(super) fn has_deletions(&self) -> bool {
+        self.deletions.iter().any(|deletion| !deletion.failed)
     }
 
     /// Highest sequence that may name a deleted topic: housekeeping moves what is pinned below it.
     pub(super) fn deletion_sequence(&self) -> Option<Sequence> {
-        self.deletions.iter().map(|deletion| deletion.last_sequence).max()
+        self.deletions.iter().filter(|deletion| !deletion.failed).map(|deletion| deletion.last_sequence).max()
     }
 
     /// Every core has said `Forgotten`: removes what is left of the topic's directory; `LogNotice::DirectoryGone` follows unless
@@ -110,7 +117,7 @@ impl CoreLog {
     pub(super) fn forget_deleted(&mut self, number: u64, first_live: Sequence) {
         let notices = &mut self.notices;
         self.deletions.retain(|deletion| {
-            let removed = deletion.waiting.is_empty() && !deletion.removing;
+            let removed = deletion.waiting.is_empty() && !deletion.removing && !deletion.failed;
             let forgotten = removed && number >= deletion.checkpoint + 2 && first_live > deletion.last_sequence;
             if forgotten {
                 notices.push_back(LogNotice::Forgotten { topic: deletion.topic });

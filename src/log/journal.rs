@@ -476,7 +476,9 @@ impl Journal {
 
     /// When [`Journal::mark_if_due`] has something to do at the latest.
     pub fn mark_deadline_ms(&self) -> Option<u64> {
-        (self.last_mark < self.last_content && self.failed.is_none()).then_some(self.last_push_ms + MARK_AFTER_MS)
+        // While the flush is under way its completion is a turn of its own.
+        let due = self.last_mark < self.last_content && self.flushed >= self.last_content;
+        (due && self.failed.is_none() && self.may_mark()).then_some(self.last_push_ms + MARK_AFTER_MS)
     }
 
     /// True if all frames are flushed and a mark says so (or nothing can be done any more: the journal failed, or there is no room).

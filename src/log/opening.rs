@@ -105,6 +105,9 @@ impl CoreLog {
     pub(super) fn take_offline(&mut self, partition: TopicPartition, why: String) {
         let Some(log) = self.logs.get_mut(&partition) else { return };
         if !log.is_offline() {
+            self.pinned_bytes -= log.tail.pinned_bytes();
+            self.pinned_cost -= log.tail.pinned_cost();
+            self.cache_cost -= log.tail.cached_cost();
             log.take_offline(why.clone());
             self.dirty.remove(&partition);
             self.notices.push_back(LogNotice::Offline { partition, why });

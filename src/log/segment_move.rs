@@ -4,7 +4,7 @@
 //! true. Between the two nothing of the plan is visible, so a failed write leaves no trace in memory.
 
 use crate::base::gather::Gather;
-use crate::base::limits::{STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_MAX};
+use crate::base::limits::{CHUNK_BYTES_MAX, STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_MAX};
 use crate::base::offset::{LeaderEpoch, Offset};
 use crate::base::storage::{FileOp, block_ceil};
 use crate::log::log::Log;
@@ -100,7 +100,8 @@ pub fn plan(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
             continue;
         }
         let (extent, later) = rest.split_at(count);
-        plan_extent(log, context, &mut target, extent, !later.is_empty(), &mut plan);
+        let sealed = later.first().is_some_and(|next| is_full_after(&target, extent, next, log.settings.segment_bytes));
+        plan_extent(log, context, &mut target, extent, sealed, &mut plan);
         rest = later;
     }
     plan
@@ -116,13 +117,21 @@ fn plan_clean(log: &Log, doomed: &[String], ops: &mut Vec<FileOp>) {
     ops.push(FileOp::SyncDir(dir));
 }
 
-/// How many batches go into the target before it is full. A new segment takes at least one.
+/// True if the segment has no room for `next` once the extent is in it.
+fn is_full_after(target: &Target, extent: &[&TailBatch], next: &TailBatch, segment_bytes: u64) -> bool {
+    let extent_bytes: usize = extent.iter().map(|batch| batch.bytes.len()).sum();
+    target.file_bytes + (2 * EXTENT_HEADER_BYTES + extent_bytes + next.bytes.len()) as u64 > segment_bytes
+}
+
+/// How many batches make the next extent: as many as the segment and one chunk take. A new segment takes at least one.
 fn fitting(batches: &[&TailBatch], target: &Target, segment_bytes: u64) -> usize {
     let mut bytes = target.file_bytes + EXTENT_HEADER_BYTES as u64;
     let mut count = 0;
     for batch in batches {
         bytes += batch.bytes.len() as u64;
-        if bytes > segment_bytes && !(target.new && count == 0) {
+        let segment_full = bytes > segment_bytes && !(target.new && count == 0);
+        let chunk_full = bytes - target.file_bytes > CHUNK_BYTES_MAX as u64 && count > 0;
+        if segment_full || chunk_full {
             break;
         }
         count += 1;

@@ -69,8 +69,10 @@ pub(super) struct SegmentWriter {
     slot_exists: [bool; 2],
     doomed: Vec<Doomed>,
     housekeeping_ms: Option<u64>,
-    /// The last round could not write everything: the disk was full.
+    /// The last finished round could not write everything: the disk was full.
     disk_full: bool,
+    /// So it is in the round under way.
+    disk_full_now: bool,
 }
 
 impl SegmentWriter {
@@ -82,8 +84,14 @@ impl SegmentWriter {
         writer
     }
 
-    pub(super) fn checkpoint_number(&self) -> u64 {
-        self.number
+    /// Number of the newest checkpoint, one that is being written included.
+    pub(super) fn newest_checkpoint(&self) -> u64 {
+        self.number + u64::from(matches!(self.phase, Phase::Checkpointing(..)))
+    }
+
+    /// The last round found no room on the disk.
+    pub(super) fn is_disk_full(&self) -> bool {
+        self.disk_full
     }
 
     /// Something is to be removed or forgotten: a round is due within [`HOUSEKEEPING_EVERY_MS`] even if the ring is empty.
@@ -91,8 +99,9 @@ impl SegmentWriter {
         self.housekeeping_ms.get_or_insert(now_ms + HOUSEKEEPING_EVERY_MS);
     }
 
+    /// When a round is due, if none is under way.
     pub(super) fn housekeeping_ms(&self) -> Option<u64> {
-        self.housekeeping_ms
+        self.housekeeping_ms.filter(|_| matches!(self.phase, Phase::Idle))
     }
 }
 
@@ -155,7 +164,7 @@ impl CoreLog {
             return false;
         };
         self.writer.housekeeping_ms = None;
-        self.writer.disk_full = false;
+        self.writer.disk_full_now = false;
         self.writer.reappended = Sequence(0);
         let mut candidates: Vec<(u64, TopicPartition)> = Vec::new();
         for partition in &self.dirty {
@@ -243,7 +252,7 @@ impl CoreLog {
         let Some(log) = self.logs.get_mut(&partition) else { return };
         if is_full(&done) {
             log.cleaned = false;
-            self.writer.disk_full = true;
+            (self.writer.disk_full, self.writer.disk_full_now) = (true, true);
             return;
         }
         if let Some(error) = done.failure() {
@@ -346,6 +355,7 @@ impl CoreLog {
         };
         self.writer.number = checkpoint.number;
         self.writer.first_live = checkpoint.first_live;
+        self.writer.disk_full = self.writer.disk_full_now;
         self.writer.slot_exists[(checkpoint.number % 2) as usize] = true;
         self.journal.recycle(checkpoint.number, checkpoint.first_live, &held, &mut self.effects);
         if self.journal.held_files().len() > OFFLINE_JOURNAL_FILES_MAX {
@@ -353,7 +363,7 @@ impl CoreLog {
         }
         self.unlink_doomed(checkpoint.number);
         self.forget_deleted(checkpoint.number, checkpoint.first_live);
-        if !self.writer.doomed.is_empty() || !self.deletions.is_empty() || self.writer.disk_full {
+        if !self.writer.doomed.is_empty() || self.has_deletions() || self.writer.disk_full {
             self.writer.want_housekeeping(now.monotonic_ms());
         }
     }
