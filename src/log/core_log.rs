@@ -164,7 +164,7 @@ impl CoreLog {
             return Appendable::ReadOnly;
         }
         let reserve = self.pinned_bytes + bytes + DISK_RESERVE_FILES * self.settings.journal_file_bytes;
-        if self.free_bytes < reserve || self.writer.is_disk_full() {
+        if self.free_bytes < reserve {
             return Appendable::DiskFull;
         }
         let ring_bytes = self.settings.journal_files as u64 * self.settings.journal_file_bytes;
@@ -220,7 +220,9 @@ impl CoreLog {
         self.pinned_cost += cost as u64;
         self.free_bytes = self.free_bytes.saturating_sub(bytes.len() as u64);
         log.push(TailBatch { base, end, sequence, again: false, bytes, cost });
-        self.dirty.insert(partition);
+        if !log.tail.has_earlier_pinned() {
+            self.dirty.insert(partition);
+        }
         if log.settings.durability == Durability::Memory && log.raise_high_watermark() {
             self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark: end });
         }
@@ -318,15 +320,16 @@ impl CoreLog {
 
     fn note_written(&mut self) {
         let written = self.journal.written();
-        while let Some(waiting) =
-            self.unflushed.get(self.unflushed_written).filter(|waiting| waiting.sequence <= written)
-        {
+        let from = self.unflushed_written;
+        while self.unflushed.get(self.unflushed_written).is_some_and(|waiting| waiting.sequence <= written) {
             self.unflushed_written += 1;
-            if let Some(log) = self.logs.get_mut(&waiting.partition)
-                && log.set_written(waiting.end)
+        }
+        for index in from..self.unflushed_written {
+            let Unflushed { partition, end, .. } = self.unflushed[index];
+            if let Some(log) = self.logs.get_mut(&partition)
+                && log.set_written(end)
             {
-                let (partition, high_watermark) = (waiting.partition, log.high_watermark());
-                self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark });
+                note_high_watermark(&mut self.notices, partition, log.high_watermark());
             }
         }
     }
@@ -334,14 +337,12 @@ impl CoreLog {
     fn note_flushed(&mut self) {
         self.note_written();
         let flushed = self.journal.flushed();
-        while self.unflushed.front().is_some_and(|waiting| waiting.sequence <= flushed) {
-            let waiting = self.unflushed.pop_front().expect("looked at");
+        while let Some(waiting) = self.unflushed.pop_front_if(|waiting| waiting.sequence <= flushed) {
             self.unflushed_written -= 1;
             if let Some(log) = self.logs.get_mut(&waiting.partition)
                 && log.set_flushed(waiting.end)
             {
-                let (partition, high_watermark) = (waiting.partition, log.high_watermark());
-                self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark });
+                note_high_watermark(&mut self.notices, waiting.partition, log.high_watermark());
             }
         }
         self.notices.push_back(LogNotice::Flushed { sequence: flushed });
@@ -461,6 +462,14 @@ impl CoreLog {
         assert_eq!(self.pinned_bytes, pinned);
         assert_eq!(self.cache_cost, cached);
         assert!(self.unflushed_written <= self.unflushed.len());
+    }
+}
+
+/// One notice per partition where appends of it lie side by side: a flush covers many batches.
+fn note_high_watermark(notices: &mut VecDeque<LogNotice>, of: TopicPartition, rose_to: Offset) {
+    match notices.back_mut() {
+        Some(LogNotice::HighWatermark { partition, high_watermark }) if *partition == of => *high_watermark = rose_to,
+        _ => notices.push_back(LogNotice::HighWatermark { partition: of, high_watermark: rose_to }),
     }
 }
 

@@ -129,12 +129,22 @@ impl Replay {
         let checkpoint = Checkpoint::load(storage, &dir).map_err(Refusal::Storage)?.ok_or_else(|| {
             Refusal::Corrupt(format!("{dir}: no checkpoint slot is readable. Without one the journal cannot be placed: restore {dir}/checkpoint.* from a copy."))
         })?;
+        if (checkpoint.generation, checkpoint.core) != (identity.generation, identity.core)
+            || checkpoint.boot > identity.boot
+        {
+            return Err(Refusal::Corrupt(format!(
+                "{dir}: checkpoint {} is of generation {}, core {}, boot {}, which is not this core's or newer than the metadata \
+                 log. Restore the slots that belong here. Nothing was removed.",
+                checkpoint.number, checkpoint.generation, checkpoint.core, checkpoint.boot
+            )));
+        }
         renew_checkpoint(storage, &dir, &checkpoint).map_err(Refusal::Storage)?;
         let scan = JournalScan::read(storage, &dir, identity, &checkpoint)?;
         let next_number = scan.next_number;
         let accepted = scan.accept(&checkpoint)?;
         accepted.make_durable(storage, &dir).map_err(Refusal::Storage)?;
         let (logs, deleted) = replay(&checkpoint, &accepted, topics)?;
+        remove_other_slot(storage, &dir, &checkpoint).map_err(Refusal::Storage)?;
         Ok(Replay { checkpoint, accepted, next_number, logs, deleted })
     }
 
@@ -202,13 +212,15 @@ impl Replay {
     }
 }
 
-/// The checkpoint gets a fresh file and the other slot goes away, before anything is decided by it (S5, S17): a killed process
-/// may still write into the old ones.
+/// The checkpoint gets a fresh file before anything is decided by it (S5, S17): a killed process may still write into the old one.
 fn renew_checkpoint(storage: &mut dyn Storage, dir: &str, checkpoint: &Checkpoint) -> Result<(), StorageError> {
-    let mut ops = checkpoint.write_ops(dir, false);
-    ops.push(FileOp::Unlink(format!("{dir}/{}", slot_name(checkpoint.number + 1))));
-    ops.push(FileOp::SyncDir(dir.to_string()));
-    perform_all(storage, &ops)
+    perform_all(storage, &checkpoint.write_ops(dir, false))
+}
+
+/// The journal agrees with the checkpoint: the other slot goes, before this boot acts on anything.
+fn remove_other_slot(storage: &mut dyn Storage, dir: &str, checkpoint: &Checkpoint) -> Result<(), StorageError> {
+    let other = format!("{dir}/{}", slot_name(checkpoint.number + 1));
+    perform_all(storage, &[FileOp::Unlink(other), FileOp::SyncDir(dir.to_string())])
 }
 
 /// Frames in sequence order into a map by offset per partition (S16); ids that metadata does not know refuse the start (S13).

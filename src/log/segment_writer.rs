@@ -89,11 +89,6 @@ impl SegmentWriter {
         self.number + u64::from(matches!(self.phase, Phase::Checkpointing(..)))
     }
 
-    /// The last round found no room on the disk.
-    pub(super) fn is_disk_full(&self) -> bool {
-        self.disk_full
-    }
-
     /// Something is to be removed or forgotten: a round is due within [`HOUSEKEEPING_EVERY_MS`] even if the ring is empty.
     pub(super) fn want_housekeeping(&mut self, now_ms: u64) {
         self.housekeeping_ms.get_or_insert(now_ms + HOUSEKEEPING_EVERY_MS);
@@ -296,15 +291,20 @@ impl CoreLog {
         let mut partitions = Vec::new();
         for log in self.logs.values_mut() {
             // Frames below the last first live sequence were held for a partition that is online again.
-            let below = |sequence: &Sequence| *sequence < self.writer.first_live;
-            let pinned = || log.tail.pinned().map(|batch| batch.sequence);
-            let held_here = match log.is_offline() {
-                true => log.held(),
-                false => pinned().filter(below).min().zip(pinned().filter(below).max()),
+            let floor = self.writer.first_live;
+            let first = log.tail.first_pinned_sequence().filter(|_| !log.is_offline());
+            let held_here = match first.is_some_and(|first| first < floor) {
+                false => log.held(),
+                true => {
+                    let below = || log.tail.pinned().map(|batch| batch.sequence).filter(|sequence| *sequence < floor);
+                    below().min().zip(below().max())
+                }
             };
-            if !log.is_offline() {
-                first_live = pinned().filter(|sequence| !below(sequence)).min().unwrap_or(first_live).min(first_live);
-            }
+            let live = match held_here.is_some() && !log.is_offline() {
+                false => first,
+                true => log.tail.pinned().map(|batch| batch.sequence).filter(|sequence| *sequence >= floor).min(),
+            };
+            first_live = live.map_or(first_live, |live| live.min(first_live));
             held.extend(held_here);
             // Only what a power cut leaves: a log start above it would be a hole.
             let log_start = log.log_start.min(log.offsets().flushed_end);

@@ -67,6 +67,11 @@ impl Tail {
         self.moved < self.batches.len()
     }
 
+    /// True if the newest batch is not the only pinned one.
+    pub fn has_earlier_pinned(&self) -> bool {
+        self.moved + 1 < self.batches.len()
+    }
+
     /// Bytes of the pinned batches.
     pub fn pinned_bytes(&self) -> u64 {
         self.pinned_bytes
@@ -82,9 +87,16 @@ impl Tail {
         self.cached_cost
     }
 
-    /// Lowest journal sequence that a pinned batch depends on.
+    /// Lowest journal sequence that a pinned batch depends on. Batches that were carried on are the oldest ones and their new
+    /// sequences rise too, so it belongs to the first batch or to the first that was not carried on.
     pub fn first_pinned_sequence(&self) -> Option<Sequence> {
-        self.pinned().map(|batch| batch.sequence).min()
+        let oldest = self.batches.get(self.moved)?.sequence;
+        let (mut low, mut high) = (self.moved, self.batches.len());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.batches[middle].again { low = middle + 1 } else { high = middle }
+        }
+        Some(self.batches.get(low).map_or(oldest, |batch| batch.sequence.min(oldest)))
     }
 
     /// Adds the newest batch, pinned.
@@ -179,6 +191,7 @@ impl Tail {
         for (older, newer) in self.batches.iter().zip(self.batches.iter().skip(1)) {
             assert_eq!(older.end, newer.base, "T1");
         }
+        assert_eq!(self.first_pinned_sequence(), self.pinned().map(|batch| batch.sequence).min());
         assert_eq!(self.pinned_bytes, self.pinned().map(|batch| batch.bytes.len() as u64).sum::<u64>());
         assert_eq!(self.pinned_cost, self.pinned().map(|batch| batch.cost as u64).sum::<u64>());
         let cached = self.batches.range(..self.moved);
