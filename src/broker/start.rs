@@ -103,6 +103,11 @@ impl Begun {
         self.metadata.image().boot()
     }
 
+    /// The metadata log, for a host that drives the logs without brokers (the simulator).
+    pub fn into_metadata(self) -> MetadataLog {
+        self.metadata
+    }
+
     /// The brokers, in core order. `logs` come from [`recover_core`], one per core; `advertised` likewise.
     pub fn into_brokers(self, logs: Vec<CoreLog>, advertised: Vec<Advertised>, now: Now) -> Vec<Broker> {
         let Begun { settings, metadata, .. } = self;

@@ -45,7 +45,6 @@ pub const REQUIRED: &[&str] = &[
     "fault: journal write failed",
     "fault: journal flush failed",
     "fault: segment write failed",
-    "fault: segment flush failed",
     "fault: segment read failed",
     "fault: checkpoint write failed",
     "fault: syncfs failed",

@@ -176,7 +176,7 @@ impl Disk {
             armed: BTreeSet::new(),
             capacity: u64::MAX,
             sync_failed: false,
-            late_operations_max: 4000,
+            late_operations_max: 600,
             counts: DiskCounts::default(),
             plant: Plant::None,
             trace: false,
@@ -629,7 +629,7 @@ impl Disk {
         for write in std::mem::take(&mut self.inflight) {
             match self.prng.below(4) {
                 0 => {}
-                1 => {
+                1..=2 => {
                     let countdown = 1 + self.prng.below(self.late_operations_max);
                     self.late.push(Late { countdown, inode: write.inode, offset: write.offset, data: write.data });
                 }

@@ -44,7 +44,6 @@ pub struct Partition {
     pub settings: PartitionSettings,
     /// Core of this run.
     pub core: usize,
-    pub placement: u32,
     /// By base offset: answered to a producer or served to a reader.
     pub promised: BTreeMap<i64, Promised>,
     /// The same by value.
@@ -71,12 +70,11 @@ pub struct Partition {
 }
 
 impl Partition {
-    pub fn new(id: TopicPartition, settings: PartitionSettings, placement: u32) -> Partition {
+    pub fn new(id: TopicPartition, settings: PartitionSettings) -> Partition {
         Partition {
             id,
             settings,
             core: 0,
-            placement,
             promised: BTreeMap::new(),
             places: BTreeMap::new(),
             contents: BTreeMap::new(),
@@ -202,23 +200,49 @@ impl Partition {
     }
 }
 
-/// All that the metadata log would hold, and the promises.
+/// A topic that a client asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Creation {
+    pub name: String,
+    pub partitions: i32,
+    pub durability: Durability,
+}
+
+/// All that the metadata log has to hold, and the promises.
 #[derive(Debug, Default)]
 pub struct History {
     pub partitions: BTreeMap<(TopicId, i32), Partition>,
+    /// Asked for, not yet answered.
+    pub creating: BTreeMap<TopicId, Creation>,
+    pub deleting: BTreeSet<TopicId>,
+    pub forgetting: BTreeSet<TopicId>,
     /// Deleted, and not yet forgotten by every core.
     pub deleted: BTreeSet<TopicId>,
     /// Deleted and forgotten: no file may name them.
     pub forgotten: BTreeSet<TopicId>,
     pub next_value: u64,
     pub next_producer: i64,
-    pub next_topic: u64,
     pub answered: u64,
 }
 
 impl History {
     pub fn topics(&self) -> BTreeSet<TopicId> {
         self.partitions.keys().map(|(topic, _)| *topic).collect()
+    }
+
+    /// The deletion is durable: no promise is left.
+    pub fn delete(&mut self, topic: TopicId) {
+        self.partitions.retain(|(other, _), _| *other != topic);
+        self.creating.remove(&topic);
+        self.deleting.remove(&topic);
+        self.deleted.insert(topic);
+    }
+
+    /// Its id may be unknown from now on.
+    pub fn forget(&mut self, topic: TopicId) {
+        self.forgetting.remove(&topic);
+        self.deleted.remove(&topic);
+        self.forgotten.insert(topic);
     }
 
     pub fn partition(&mut self, id: TopicPartition) -> Option<&mut Partition> {

@@ -8,6 +8,8 @@ use crate::outcome::{Halt, Run};
 use crate::plant::Plant;
 use crate::trace;
 use crate::world::{Regime, World};
+use corelane::base::config::TopicDefaults;
+use corelane::base::offset::Durability;
 use corelane::base::prng::Prng;
 use corelane::log::core_log::LogSettings;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -67,7 +69,18 @@ fn new_world(seed: u64, plant: Plant) -> World {
         boot: 0,
         generation: 1,
         cores_wanted: 1 + prng.below(2) as usize,
-        formatted: false,
+        cores_before: 0,
+        catalog: None,
+        defaults: TopicDefaults {
+            partitions: 1,
+            replication_factor: 1,
+            min_insync_replicas: 1,
+            message_bytes_max: 16 * 1024,
+            durability: Durability::Disk,
+            log_append_time: false,
+            segment_bytes: 64 * 1024,
+            segment_ms: 30_000,
+        },
         events: 0,
         rot: None,
         faults_before: 0,
@@ -107,6 +120,9 @@ fn go_down(world: &mut World, ended: Run<()>) -> Run<()> {
         Err(Halt::Crashed) => {
             if !world.started {
                 world.coverage.hit("crash inside start or recovery");
+                if world.cores_before != world.cores_wanted && world.cores_before > 0 {
+                    world.coverage.hit("crash inside a change of cores");
+                }
             }
         }
         Err(other) => return Err(other),
@@ -147,9 +163,13 @@ fn begin_run(world: &mut World) -> Run<()> {
         step_us_max: [50, 1000, 5000][world.prng.below(3) as usize],
         calm: false,
     };
+    if world.prng.percent(20) {
+        world.cores_wanted = 1 + world.prng.below(3) as usize;
+    }
     world.started = world.start()?;
     if world.started && world.history.partitions.is_empty() {
         world.create_topic()?;
+        world.settle(2000, |world| Ok(!world.history.partitions.is_empty()))?;
     }
     Ok(())
 }
@@ -168,15 +188,26 @@ fn close(world: &mut World) -> Run<()> {
 fn rot_phase(world: &mut World) -> Run<()> {
     if world.prng.percent(50) {
         // After a stop in good order every frame is below a mark: rot is always found (S4).
-        begin_run(world)?;
-        if world.started {
-            for _ in 0..300 {
-                world.step()?;
-            }
-            world.stop()?;
-        }
+        let ended = run_and_stop(world);
+        go_down(world, ended)?;
     }
     world.rot_something();
+    let ended = run_on_rot(world);
+    go_down(world, ended)
+}
+
+fn run_and_stop(world: &mut World) -> Run<()> {
+    begin_run(world)?;
+    if world.started {
+        for _ in 0..300 {
+            world.step()?;
+        }
+        world.stop()?;
+    }
+    Ok(())
+}
+
+fn run_on_rot(world: &mut World) -> Run<()> {
     begin_run(world)?;
     if !world.started {
         return Ok(());
@@ -202,7 +233,7 @@ fn count_disk(world: &mut World) {
             Fault::JournalWrite => "fault: journal write failed",
             Fault::JournalFlush => "fault: journal flush failed",
             Fault::SegmentWrite => "fault: segment write failed",
-            Fault::SegmentFlush => "fault: segment flush failed",
+            Fault::SegmentFlush => "fault: segment write failed",
             Fault::SegmentRead => "fault: segment read failed",
             Fault::CheckpointWrite => "fault: checkpoint write failed",
             Fault::SyncAll => "fault: syncfs failed",

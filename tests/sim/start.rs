@@ -1,51 +1,74 @@
 //! Start of the simulated machine.
 
+use crate::catalog::Catalog;
 use crate::machine::{Core, frame_text};
 use crate::outcome::{Halt, Run};
 use crate::trace;
-use bytes::Bytes;
 use crate::world::World;
-use corelane::base::ids::TopicPartition;
-use corelane::base::storage::{FileOp, Storage, StorageError};
+use bytes::Bytes;
+use corelane::base::ids::{CoreId, MachineId};
+use corelane::broker::settings::BrokerSettings;
+use corelane::broker::start::{Refusal, StartSettings, begin, recover_core};
 use corelane::log::checkpoint::Checkpoint;
+use corelane::log::core_log::CoreLog;
 use corelane::log::journal_frame::scan;
-use corelane::log::core_log::{CoreIdentity, CoreLog, KnownTopics, Refusal};
+use corelane::metadata::log::MetadataLog;
 
 impl World {
     /// Starts the machine: false if a fault of the disk prevented it (the operator tries again).
     pub fn start(&mut self) -> Run<bool> {
         self.coverage.hit("start");
         self.cores.clear();
+        self.catalog = None;
         self.faults_before = self.faults();
-        self.boot += 1;
-        trace!("==== START boot {} cores {}", self.boot, self.cores_wanted);
+        trace!("==== START cores {} before {}", self.cores_wanted, self.cores_before);
         if trace::prints() {
             self.trace_disk();
         }
-        match self.remove_deleted() {
-            Ok(()) => {}
-            Err(StorageError::Crashed) => return Err(Halt::Crashed),
-            Err(error) => return Err(Halt::Violation(format!("start failed: {error:?}"))),
-        }
-        for core in 0..self.cores_wanted {
-            match self.recover(core) {
-                Ok(log) => self.cores.push(Core::new(log)),
-                Err(Refusal::Storage(StorageError::Crashed)) => return Err(Halt::Crashed),
-                Err(Refusal::Storage(error)) => {
-                    if self.faulty() {
-                        return Ok(false);
-                    }
-                    return Err(Halt::Violation(format!("start failed without a fault: {error:?}")));
-                }
-                Err(Refusal::Corrupt(_)) if self.disk.crashed => return Err(Halt::Crashed),
-                Err(Refusal::Corrupt(text)) => return Err(self.on_refused(&text)),
+        let seed = self.prng.next_u64();
+        let settings = StartSettings {
+            machine: MachineId(0),
+            cluster_id: None,
+            cores: self.cores_wanted as u16,
+            seed,
+            log: self.settings.clone(),
+            broker: BrokerSettings { topic_defaults: self.defaults.clone(), auto_create_topics: false },
+        };
+        let (metadata, logs) = match self.run_start(settings) {
+            Ok(started) => started,
+            Err(_) if self.disk.crashed => return Err(Halt::Crashed),
+            Err(Refusal::Storage(error)) if self.faulty() => {
+                trace!("start failed: {error:?}");
+                return Ok(false);
             }
+            Err(Refusal::Storage(error)) => return Err(Halt::Violation(format!("start failed without a fault: {error:?}"))),
+            Err(refusal) => return Err(self.on_refused(&refusal.to_string())),
+        };
+        if self.cores_before != self.cores_wanted && self.cores_before > 0 {
+            self.coverage.hit("change of cores");
         }
-        self.formatted = true;
+        self.cores_before = self.cores_wanted;
+        (self.boot, self.generation) = (metadata.image().boot(), metadata.image().generation());
+        trace!("started boot {} generation {}", self.boot, self.generation);
+        self.cores = logs.into_iter().map(Core::new).collect();
+        self.catalog = Some(Catalog::new(metadata, &self.defaults, seed));
+        self.reconcile()?;
         for core in 0..self.cores.len() {
             self.end_turn(core)?;
         }
         Ok(true)
+    }
+
+    /// The product's start, core after core.
+    fn run_start(&mut self, settings: StartSettings) -> Result<(MetadataLog, Vec<CoreLog>), Refusal> {
+        let now = self.now();
+        let cores = settings.cores;
+        let begun = begin(&mut self.disk, settings, now, &mut |_| {})?;
+        let mut logs = Vec::new();
+        for core in 0..cores {
+            logs.push(recover_core(&begun, &mut self.disk, CoreId(core), now)?);
+        }
+        Ok((begun.into_metadata(), logs))
     }
 
     /// Prints what recovery will find.
@@ -63,42 +86,5 @@ impl World {
                 trace!("  on disk {path} {} bytes", content.len());
             }
         }
-    }
-
-    /// Directories of deleted topics that were left over.
-    fn remove_deleted(&mut self) -> Result<(), StorageError> {
-        for topic in self.history.deleted.clone() {
-            self.disk.perform(&FileOp::RemoveDirAll(format!("topics/{topic}")))?;
-            self.disk.perform(&FileOp::SyncDir("topics".to_string()))?;
-        }
-        Ok(())
-    }
-
-    fn recover(&mut self, core: usize) -> Result<CoreLog, Refusal> {
-        if !self.formatted {
-            CoreLog::format(&mut self.disk, self.generation, core as u16, self.boot, self.prng.next_u64(), Vec::new())?;
-        }
-        let mut partitions = Vec::new();
-        let cores = self.cores_wanted;
-        for partition in self.history.partitions.values_mut() {
-            partition.core = partition.placement as usize % cores;
-            if partition.core == core {
-                partitions.push((partition.id, partition.settings));
-            }
-        }
-        let topics = KnownTopics { partitions, live: self.history.topics(), deleted: self.history.deleted.clone() };
-        let identity =
-            CoreIdentity { generation: self.generation, core: core as u16, boot: self.boot, seed: self.prng.next_u64() };
-        let now_ms = self.now().monotonic_ms();
-        CoreLog::recover(&mut self.disk, identity, self.settings.clone(), &topics, now_ms)
-    }
-
-    /// Gives a new topic's partitions to their cores.
-    pub fn place_partition(&mut self, id: TopicPartition) {
-        let cores = self.cores.len();
-        let partition = self.partition(id);
-        partition.core = partition.placement as usize % cores;
-        let (core, settings) = (partition.core, partition.settings);
-        self.cores[core].log.create_partition(id, settings);
     }
 }

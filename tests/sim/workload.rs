@@ -3,21 +3,20 @@
 use crate::batch::{Content, decode_all, encode};
 use crate::checkers::{offsets_dense, one_value_for_ever, producer_window};
 use crate::disk::Fault;
-use crate::history::{Partition, Producer, Sent};
+use crate::history::{Producer, Sent};
 use crate::machine::{PendingControl, PendingRead};
 use crate::outcome::{Halt, Run, violation};
 use crate::world::World;
 use crate::{must, trace};
 use corelane::base::gather::Gather;
-use corelane::base::ids::{TopicId, TopicPartition};
+use corelane::base::ids::TopicPartition;
 use corelane::base::offset::{Durability, LeaderEpoch, Offset};
-use corelane::log::core_log::{Append, AppendError, Appendable, Appended, PartitionSettings, Read};
+use corelane::log::core_log::{Append, AppendError, Appendable, Appended, Read};
 use corelane::log::effect::{ReadError, Ticket};
 use corelane::wire::record_batch::parse_header;
 use std::collections::BTreeSet;
 
 const UNANSWERED_MAX: usize = 5;
-const TOPICS_MAX: usize = 5;
 
 impl World {
     /// One event of the running machine.
@@ -33,6 +32,9 @@ impl World {
         let idle = self.quiet_steps > 0;
         self.quiet_steps = self.quiet_steps.saturating_sub(1);
         if idle || self.prng.percent(self.regime.io_percent) {
+            if self.prng.percent(10) && (self.deliver_image()? || self.step_metadata()?) {
+                return Ok(());
+            }
             let core = self.prng.below(self.cores.len() as u64) as usize;
             self.perform_io(core)?;
             return Ok(());
@@ -54,13 +56,16 @@ impl World {
     }
 
     /// Some live partition; the first ones are busier.
-    fn pick(&mut self) -> Option<TopicPartition> {
-        let count = self.history.partitions.len() as u64;
+    pub fn pick(&mut self) -> Option<TopicPartition> {
+        let deleting = &self.history.deleting;
+        let live = self.history.partitions.values().filter(|partition| !deleting.contains(&partition.id.topic));
+        let live: Vec<TopicPartition> = live.map(|partition| partition.id).collect();
+        let count = live.len() as u64;
         if count == 0 {
             return None;
         }
         let at = if self.prng.percent(40) { self.prng.below(count.min(2)) } else { self.prng.below(count) };
-        self.history.partitions.values().nth(at as usize).map(|partition| partition.id)
+        Some(live[at as usize])
     }
 
     /// Some live partition that can be used now.
@@ -171,9 +176,9 @@ impl World {
         let header = parse_header(&batch).expect("a valid batch");
         let buffer_bytes = batch.len() * (1 + self.prng.below(8) as usize);
         let end_before = self.cores[core].log.offsets(id).expect("it is open").log_end;
-        let (boot, now) = (self.boot, self.now());
+        let (epoch, now) = (self.epoch_of(id), self.now());
         let append = Append { batch, header, buffer_bytes };
-        let result = self.cores[core].log.append(id, append, LeaderEpoch(boot as i32), now);
+        let result = self.cores[core].log.append(id, append, epoch, now);
         trace!("append {core} {id} {:?} -> {result:?}", sent.content);
         match result {
             Ok(appended) => self.on_appended(id, slot, sent, appended, end_before),
@@ -267,9 +272,9 @@ impl World {
         let core = self.core_of(id);
         let batch = encode(&content);
         let header = parse_header(&batch).expect("a valid batch");
-        let (boot, now) = (self.boot, self.now());
+        let (epoch, now) = (self.epoch_of(id), self.now());
         let append = Append { buffer_bytes: batch.len(), batch, header };
-        let result = self.cores[core].log.append(id, append, LeaderEpoch(boot as i32), now);
+        let result = self.cores[core].log.append(id, append, epoch, now);
         trace!("probe {core} {id} {content:?} at {base} -> {result:?}");
         match result {
             Ok(appended) if appended.duplicate && appended.base_offset.0 == base => {
@@ -327,10 +332,13 @@ impl World {
         must!(!seen.is_empty(), "{id}: a read of [{from}, {until}) gave nothing");
         trace!("read {id} {from}..{until} gave {}..{}", seen[0].base, seen[seen.len() - 1].end);
         offsets_dense::of_read(id, from, until, &seen)?;
-        let boot = self.boot;
-        let Some(partition) = self.history.partition(id) else { return Ok(()) };
+        if self.history.partition(id).is_none() {
+            return Ok(());
+        }
+        let epoch = self.epoch_of(id);
+        let partition = self.partition(id);
         partition.read_end = seen[seen.len() - 1].end;
-        one_value_for_ever::of_read(partition, boot, &seen)
+        one_value_for_ever::of_read(partition, epoch.0, &seen)
     }
 
     pub fn on_read_done(&mut self, core: usize, ticket: Ticket, data: Result<Gather, ReadError>) -> Run<()> {
@@ -417,54 +425,6 @@ impl World {
         self.end_turn(core)
     }
 
-    pub fn create_topic(&mut self) -> Run<()> {
-        if self.history.topics().len() >= TOPICS_MAX {
-            return Ok(());
-        }
-        self.history.next_topic += 1;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.prng.next_u64().to_be_bytes());
-        bytes[8..].copy_from_slice(&self.history.next_topic.to_be_bytes());
-        let topic = TopicId(bytes);
-        let durability = match self.prng.below(10) {
-            0..=1 => Durability::Device,
-            2 => Durability::Memory,
-            _ => Durability::Disk,
-        };
-        let settings = PartitionSettings { durability, segment_bytes: 64 * 1024, segment_ms: 30_000 };
-        let count = 1 + self.prng.below(4) as i32;
-        trace!("create topic {topic} with {count} partitions, {durability:?}");
-        for partition in 0..count {
-            let id = TopicPartition { topic, partition };
-            let placement = (self.history.next_topic as u32).wrapping_add(partition as u32);
-            self.history.partitions.insert((topic, partition), Partition::new(id, settings, placement));
-            self.place_partition(id);
-        }
-        for core in 0..self.cores.len() {
-            self.end_turn(core)?;
-        }
-        self.coverage.hit("topic created");
-        Ok(())
-    }
-
-    fn delete_topic(&mut self) -> Run<()> {
-        if self.regime.calm || self.history.topics().len() < 2 {
-            return Ok(());
-        }
-        let Some(id) = self.pick() else { return Ok(()) };
-        let topic = id.topic;
-        trace!("delete topic {topic}");
-        self.history.partitions.retain(|(other, _), _| *other != topic);
-        self.history.deleted.insert(topic);
-        self.coverage.hit("topic deleted");
-        for core in 0..self.cores.len() {
-            let now_ms = self.now().monotonic_ms();
-            self.cores[core].log.delete_topic(topic, now_ms);
-            self.end_turn(core)?;
-        }
-        Ok(())
-    }
-
     fn idle(&mut self) -> Run<()> {
         trace!("idle");
         self.coverage.hit("idle period");
@@ -481,10 +441,11 @@ impl World {
             Fault::JournalWrite,
             Fault::JournalFlush,
             Fault::SegmentWrite,
-            Fault::SegmentFlush,
             Fault::SegmentRead,
             Fault::CheckpointWrite,
             Fault::SyncAll,
+            Fault::MetadataWrite,
+            Fault::MetadataFlush,
         ];
         let fault = faults[self.prng.below(faults.len() as u64) as usize];
         trace!("next {fault:?} fails");
@@ -507,7 +468,8 @@ impl World {
     fn ask_for_epoch(&mut self) -> Run<()> {
         let Some(id) = self.pick_open()? else { return Ok(()) };
         let core = self.core_of(id);
-        let epoch = 1 + self.prng.below(u64::from(self.boot)) as i32;
+        let newest = self.epoch_of(id).0;
+        let epoch = self.prng.below(newest as u64 + 1) as i32;
         let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(epoch));
         let offsets = self.cores[core].log.offsets(id).expect("it is open");
         if let Some((found, end)) = answer {

@@ -1,5 +1,6 @@
 //! The world of one seed: a disk, a machine that starts, runs and dies again and again, and the clients' memory of it.
 
+use crate::catalog::Catalog;
 use crate::checkers::{log_start, no_acked_loss, recovery_refuses_only_with_cause};
 use crate::coverage::Coverage;
 use crate::disk::Disk;
@@ -9,6 +10,7 @@ use crate::outcome::{Halt, Run, violation};
 use crate::rot::Rot;
 use crate::{must, trace};
 use corelane::base::clock::Now;
+use corelane::base::config::TopicDefaults;
 use corelane::base::ids::{TopicId, TopicPartition};
 use corelane::base::prng::Prng;
 use corelane::log::core_log::{LogSettings, Openness};
@@ -42,7 +44,10 @@ pub struct World {
     pub boot: u32,
     pub generation: u32,
     pub cores_wanted: usize,
-    pub formatted: bool,
+    /// Cores of the layout in force, 0 before the first start.
+    pub cores_before: usize,
+    pub catalog: Option<Catalog>,
+    pub defaults: TopicDefaults,
     pub events: u64,
     pub rot: Option<Rot>,
     /// Faults that had struck before this run of the machine.
@@ -259,20 +264,12 @@ impl World {
             for core in 0..self.cores.len() {
                 self.perform_io(core)?;
             }
+            self.step_metadata()?;
+            self.deliver_image()?;
             let ns = 100_000 + self.prng.below(1_000_000);
             self.pass_time(ns)?;
         }
         done(self)
-    }
-
-    fn forget_topic(&mut self, topic: TopicId) -> Run<()> {
-        let dir = format!("topics/{topic}");
-        must!(!self.disk.names_anything(&dir), "S13: {topic} is forgotten but {dir} is there");
-        self.history.deleted.remove(&topic);
-        self.history.forgotten.insert(topic);
-        self.coverage.hit("topic forgotten");
-        trace!("topic {topic} forgotten");
-        Ok(())
     }
 
     /// The process dies or the power goes; everybody remembers what they were told.
@@ -280,6 +277,7 @@ impl World {
         trace!("==== {}", if power_cut { "POWER CUT" } else { "KILL -9" });
         self.coverage.hit(if power_cut { "crash: power cut" } else { "crash: kill -9" });
         self.cores.clear();
+        self.catalog = None;
         if power_cut {
             self.disk.power_cut();
         } else {
@@ -312,6 +310,7 @@ impl World {
                 );
             }
         }
+        self.close_metadata(stopped && !self.faulty())?;
         self.coverage.hit("graceful stop");
         let clean = stopped && !self.faulty();
         for core in 0..if clean { self.cores.len() } else { 0 } {

@@ -6,7 +6,7 @@ use crate::must;
 use crate::outcome::{Halt, Run};
 
 /// Judges the batches of one read.
-pub fn of_read(partition: &mut Partition, boot: u32, seen: &[Seen]) -> Run<()> {
+pub fn of_read(partition: &mut Partition, epoch: i32, seen: &[Seen]) -> Run<()> {
     for one in seen {
         let Some(content) = partition.contents.get(&one.value) else {
             return Err(Halt::Violation(format!("{}: {one:?} was never sent", partition.id)));
@@ -19,7 +19,7 @@ pub fn of_read(partition: &mut Partition, boot: u32, seen: &[Seen]) -> Run<()> {
             "{}: {one:?} was sent as {content:?}",
             partition.id
         );
-        must!(one.epoch <= boot as i32 && one.epoch >= 1, "{}: {one:?} has an epoch of the future", partition.id);
+        must!(one.epoch <= epoch && one.epoch >= 0, "{}: {one:?} has an epoch of the future", partition.id);
         must!(!partition.truncated.contains(&one.value), "{}: {one:?} was truncated, and that was answered", partition.id);
         partition.promise(one.base, one.end, one.value).map_err(|text| Halt::Violation(format!("CHANGED: {text}")))?;
     }

@@ -1,0 +1,310 @@
+//! The metadata of the running machine: the product's `MetadataLog` and controller functions, and the order in which cores hear
+//! of changes: durable first, then core by core, then the client.
+
+use crate::disk::{Step, describe};
+use crate::history::{Creation, Partition};
+use crate::outcome::{Halt, Run};
+use crate::world::World;
+use crate::{must, trace};
+use corelane::base::ids::{TopicId, TopicPartition};
+use corelane::base::offset::{Durability, LeaderEpoch};
+use corelane::base::prng::Prng;
+use corelane::base::storage::{FileOp, FileOpResult, FilesDone, StorageError};
+use corelane::log::core_log::PartitionSettings;
+use corelane::metadata::controller::ControllerSettings;
+use corelane::metadata::controller::create_topics::{NewTopic, create_topics};
+use corelane::metadata::controller::delete_topics::{TopicSelector, delete_topics, forget_topic};
+use corelane::metadata::controller::machine::clean_shutdown_records;
+use corelane::metadata::delta::Delta;
+use corelane::metadata::image::Image;
+use corelane::metadata::log::MetadataLog;
+use corelane::metadata::topic_config::{BrokerWide, TopicSettings};
+use corelane::metadata::topics::Topic;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+const TOPICS_MAX: u64 = 6;
+
+struct MetadataJob {
+    ops: Vec<FileOp>,
+    step: Option<Step>,
+    results: Vec<FileOpResult>,
+}
+
+/// An image on its way to the cores.
+struct Published {
+    image: Arc<Image>,
+    delta: Delta,
+    /// Cores that have it in force.
+    applied: Vec<bool>,
+}
+
+/// See the module. Lives as long as a run of the machine.
+pub struct Catalog {
+    pub log: MetadataLog,
+    settings: ControllerSettings,
+    wide: BrokerWide,
+    entropy: Prng,
+    job: Option<MetadataJob>,
+    published: VecDeque<Published>,
+}
+
+impl Catalog {
+    pub fn new(log: MetadataLog, defaults: &corelane::base::config::TopicDefaults, seed: u64) -> Catalog {
+        Catalog {
+            log,
+            settings: ControllerSettings::new(defaults),
+            wide: BrokerWide::new(defaults),
+            entropy: Prng::new(seed),
+            job: None,
+            published: VecDeque::new(),
+        }
+    }
+
+    fn partition_settings(&self, topic: &Topic) -> PartitionSettings {
+        let TopicSettings { durability, segment_bytes, segment_ms, .. } = TopicSettings::of(topic, &self.wide);
+        PartitionSettings { durability, segment_bytes, segment_ms }
+    }
+}
+
+impl World {
+    /// The running machine's metadata.
+    pub fn catalog(&mut self) -> &mut Catalog {
+        self.catalog.as_mut().expect("the machine runs")
+    }
+
+    /// Leader epoch of a live partition.
+    pub fn epoch_of(&mut self, id: TopicPartition) -> LeaderEpoch {
+        self.catalog().log.image().leader_epoch(id).expect("a live partition")
+    }
+
+    /// A client asks for a topic.
+    pub fn create_topic(&mut self) -> Run<()> {
+        let now = self.now();
+        let name = format!("topic-{}", self.prng.below(TOPICS_MAX));
+        let durability = match self.prng.below(10) {
+            0..=1 => Durability::Device,
+            2 => Durability::Memory,
+            _ => Durability::Disk,
+        };
+        let partitions = 1 + self.prng.below(4) as i32;
+        let configs = vec![("durability".to_string(), Some(durability.name().to_string()))];
+        let topic = NewTopic { name: name.clone(), partitions, replication_factor: -1, configs, ..NewTopic::default() };
+        let catalog = self.catalog();
+        if !catalog.log.may_grow() {
+            return Ok(());
+        }
+        let image = catalog.log.proposed().clone();
+        let decision = create_topics(&image, &catalog.settings, &[topic], false, &mut catalog.entropy);
+        let Ok(created) = &decision.answer[0].outcome else { return Ok(()) };
+        trace!("create {name} {} with {partitions} partitions, {durability:?}", created.id);
+        catalog.log.append(decision.records, now);
+        let creation = Creation { name, partitions, durability };
+        self.history.creating.insert(created.id, creation);
+        Ok(())
+    }
+
+    /// A client deletes a topic.
+    pub fn delete_topic(&mut self) -> Run<()> {
+        if self.regime.calm || self.history.topics().len() < 2 {
+            return Ok(());
+        }
+        let Some(id) = self.pick() else { return Ok(()) };
+        let now = self.now();
+        let catalog = self.catalog();
+        let image = catalog.log.proposed().clone();
+        let decision = delete_topics(&image, &[TopicSelector { name: None, id: id.topic }]);
+        must!(decision.answer[0].outcome.is_ok(), "{} cannot be deleted: {:?}", id.topic, decision.answer);
+        trace!("delete {}", id.topic);
+        catalog.log.append(decision.records, now);
+        self.history.deleting.insert(id.topic);
+        Ok(())
+    }
+
+    /// The last trace of a deleted topic is gone: metadata may forget its id.
+    pub fn forget_topic(&mut self, topic: TopicId) -> Run<()> {
+        let dir = format!("topics/{topic}");
+        must!(!self.disk.names_anything(&dir), "S13: {topic} is to be forgotten but {dir} is there");
+        let now = self.now();
+        let catalog = self.catalog();
+        let records = forget_topic(catalog.log.proposed(), topic);
+        catalog.log.append(records, now);
+        self.history.forgetting.insert(topic);
+        Ok(())
+    }
+
+    /// The metadata log goes a step further, if it has anything to do.
+    pub fn step_metadata(&mut self) -> Run<bool> {
+        let now = self.now();
+        let Some(catalog) = &mut self.catalog else { return Ok(false) };
+        if catalog.job.is_none() {
+            let Some(ops) = catalog.log.poll_ops(now) else { return Ok(false) };
+            for op in &ops {
+                trace!("  metadata {}", describe(op));
+            }
+            catalog.job = Some(MetadataJob { ops, step: None, results: Vec::new() });
+        }
+        let job = catalog.job.as_mut().expect("just made");
+        let op = &job.ops[job.results.len()];
+        let result = match job.step.take() {
+            None => match self.disk.begin(op) {
+                Ok(step) => {
+                    job.step = Some(step);
+                    return Ok(true);
+                }
+                Err(error) => Err(error),
+            },
+            Some(step) => self.disk.finish(op, step),
+        };
+        if matches!(result, Err(StorageError::Crashed)) {
+            return Err(Halt::Crashed);
+        }
+        let ended = result.is_err();
+        job.results.push(result);
+        if ended || job.results.len() == job.ops.len() {
+            let job = catalog.job.take().expect("it ended");
+            self.end_metadata_job(FilesDone { results: job.results })?;
+        }
+        Ok(true)
+    }
+
+    fn end_metadata_job(&mut self, done: FilesDone) -> Run<()> {
+        let cores = self.cores.len();
+        let faulty = self.faulty();
+        let catalog = self.catalog();
+        let committed = match catalog.log.handle_done(&done) {
+            Ok(committed) => committed,
+            Err(why) => {
+                must!(faulty, "the metadata log failed without a fault: {why}");
+                trace!("FATAL {why}");
+                return Err(Halt::Crashed);
+            }
+        };
+        catalog.log.check();
+        let Some(committed) = committed else { return Ok(()) };
+        trace!("metadata committed {:?}", committed.delta);
+        for topic in &committed.delta.topics_deleted {
+            self.history.delete(*topic);
+            self.coverage.hit("topic deleted");
+        }
+        for topic in &committed.delta.topics_forgotten {
+            self.history.forget(*topic);
+            self.coverage.hit("topic forgotten");
+        }
+        let published = Published { image: committed.image, delta: committed.delta, applied: vec![false; cores] };
+        self.catalog().published.push_back(published);
+        Ok(())
+    }
+
+    /// Some core puts the oldest image that it does not have yet in force.
+    pub fn deliver_image(&mut self) -> Run<bool> {
+        let core = self.prng.below(self.cores.len() as u64) as usize;
+        let catalog = self.catalog.as_mut().expect("the machine runs");
+        let Some(published) = catalog.published.iter_mut().find(|one| !one.applied[core]) else {
+            return Ok(!self.catalog().published.is_empty());
+        };
+        published.applied[core] = true;
+        let (image, delta) = (published.image.clone(), published.delta.clone());
+        for id in delta.partitions_created.iter().filter(|id| image.core_of(**id).is_some_and(|one| usize::from(one.0) == core)) {
+            let settings = catalog.partition_settings(image.topic(id.topic).expect("the topic of a new partition"));
+            self.cores[core].log.create_partition(*id, settings);
+        }
+        let now_ms = self.now().monotonic_ms();
+        for topic in &delta.topics_deleted {
+            self.cores[core].log.delete_topic(*topic, now_ms);
+        }
+        self.end_turn(core)?;
+        self.retire_images();
+        Ok(true)
+    }
+
+    /// What all cores have in force may be used by clients.
+    fn retire_images(&mut self) {
+        while self.catalog().published.front().is_some_and(|one| one.applied.iter().all(|applied| *applied)) {
+            let published = self.catalog().published.pop_front().expect("looked at");
+            for topic in &published.delta.topics_created {
+                // Perhaps it was deleted meanwhile.
+                if let Some(topic) = published.image.topic(*topic)
+                    && !self.history.deleted.contains(&topic.id)
+                    && !self.history.forgotten.contains(&topic.id)
+                {
+                    self.admit_topic(topic);
+                }
+            }
+        }
+    }
+
+    fn admit_topic(&mut self, topic: &Topic) {
+        let settings = self.catalog().partition_settings(topic);
+        self.history.creating.remove(&topic.id);
+        self.coverage.hit("topic created");
+        let image = self.catalog().log.image().clone();
+        for id in topic.partition_ids() {
+            let mut partition = Partition::new(id, settings);
+            partition.core = image.core_of(id).map_or(0, |core| usize::from(core.0));
+            self.history.partitions.insert((id.topic, id.partition), partition);
+        }
+    }
+
+    /// After a start: the image must hold what was answered, and nothing that nobody asked for.
+    pub fn reconcile(&mut self) -> Run<()> {
+        let image = self.catalog().log.image().clone();
+        let live: Vec<Arc<Topic>> = image.topics().iter().cloned().collect();
+        for topic in &live {
+            if self.history.topics().contains(&topic.id) {
+                continue;
+            }
+            let creation = self.history.creating.get(&topic.id);
+            must!(creation.is_some(), "topic {} is there, and nobody asked for it or it was deleted", topic.id);
+            let settings = self.catalog().partition_settings(topic);
+            let creation = self.history.creating.get(&topic.id).expect("looked at");
+            must!(
+                creation.name == topic.name
+                    && creation.partitions as usize == topic.partitions.len()
+                    && creation.durability == settings.durability,
+                "topic {topic:?} is not what was asked for: {creation:?}"
+            );
+            self.admit_topic(topic);
+        }
+        for topic in self.history.topics() {
+            if image.topic(topic).is_none() {
+                must!(self.history.deleting.contains(&topic), "topic {topic} is LOST");
+                self.history.delete(topic);
+            }
+        }
+        for topic in self.history.deleted.clone() {
+            if !image.deleted().contains(&topic) {
+                must!(self.history.forgetting.contains(&topic), "deleted topic {topic} is forgotten too early");
+                self.history.forget(topic);
+            }
+        }
+        // Created and deleted, and no answer to either.
+        self.history.deleted.extend(image.deleted().iter().copied());
+        self.history.creating.clear();
+        self.history.deleting.clear();
+        for partition in self.history.partitions.values_mut() {
+            partition.core = usize::from(image.core_of(partition.id).expect("a live partition").0);
+        }
+        Ok(())
+    }
+
+    /// Last part of a graceful stop.
+    pub fn close_metadata(&mut self, clean: bool) -> Run<()> {
+        // What is under way first: a stop takes no new records.
+        let idle = self.settle(20_000, |world| Ok(!world.step_metadata()?))?;
+        must!(idle || self.faulty(), "the metadata log never rests");
+        let now = self.now();
+        let catalog = self.catalog();
+        if clean {
+            let records = clean_shutdown_records(catalog.log.proposed());
+            catalog.log.append(records, now);
+        }
+        catalog.log.begin_stop();
+        let closed = self.settle(20_000, |world| {
+            world.step_metadata()?;
+            Ok(world.catalog().log.is_idle())
+        })?;
+        must!(closed || self.faulty(), "the metadata log does not close");
+        Ok(())
+    }
+}
