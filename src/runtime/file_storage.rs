@@ -118,7 +118,9 @@ impl FileStorage {
             return Err(error);
         }
         if self.shared.sync_failed.load(Ordering::SeqCst) {
-            return Err(StorageError::Failed("an earlier syncfs failed: restart after the disk was checked".to_string()));
+            return Err(StorageError::Failed(
+                "an earlier syncfs failed: restart after the disk was checked".to_string(),
+            ));
         }
         Ok(())
     }

@@ -60,7 +60,8 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Seen>, String> {
     let mut seen = Vec::new();
     let mut at = 0;
     while at < bytes.len() {
-        let header = parse_header(&bytes[at..]).map_err(|error| format!("{error:?} at byte {at} of {}", bytes.len()))?;
+        let header =
+            parse_header(&bytes[at..]).map_err(|error| format!("{error:?} at byte {at} of {}", bytes.len()))?;
         let batch = &bytes[at..at + header.total_bytes];
         if !crc_matches(batch, &header) {
             return Err(format!("bad CRC at byte {at}, base offset {}", header.base_offset));

@@ -205,7 +205,11 @@ impl World {
         };
         published.applied[core] = true;
         let (image, delta) = (published.image.clone(), published.delta.clone());
-        for id in delta.partitions_created.iter().filter(|id| image.core_of(**id).is_some_and(|one| usize::from(one.0) == core)) {
+        for id in delta
+            .partitions_created
+            .iter()
+            .filter(|id| image.core_of(**id).is_some_and(|one| usize::from(one.0) == core))
+        {
             let settings = catalog.partition_settings(image.topic(id.topic).expect("the topic of a new partition"));
             self.cores[core].log.create_partition(*id, settings);
         }

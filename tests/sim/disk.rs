@@ -310,7 +310,9 @@ impl Disk {
                 self.unlink(path);
                 Ok(Step::Done(None))
             }
-            FileOp::UnlinkExcept { dir, suffix, keep } => self.unlink_except(dir, suffix, keep).map(|()| Step::Done(None)),
+            FileOp::UnlinkExcept { dir, suffix, keep } => {
+                self.unlink_except(dir, suffix, keep).map(|()| Step::Done(None))
+            }
             FileOp::RemoveDirAll(path) => self.remove_dir_all(path).map(|()| Step::Done(None)),
             FileOp::Read { path, offset, bytes } => self.read(path, *offset, *bytes).map(|data| Step::Done(Some(data))),
         }
@@ -393,7 +395,9 @@ impl Disk {
         let prefix = format!("{dir}/");
         let doomed = |path: &&String| {
             let name = path.strip_prefix(&prefix);
-            name.is_some_and(|name| !name.contains('/') && name.ends_with(suffix) && !keep.iter().any(|kept| kept == name))
+            name.is_some_and(|name| {
+                !name.contains('/') && name.ends_with(suffix) && !keep.iter().any(|kept| kept == name)
+            })
         };
         let paths: Vec<String> = self.visible.keys().filter(doomed).cloned().collect();
         for path in paths {
@@ -443,7 +447,10 @@ impl Disk {
 
     /// Bytes of all files that have a name.
     pub fn used(&self) -> u64 {
-        self.visible.values().map(|entry| if let Entry::File(inode) = entry { self.inodes[inode].visible.len() as u64 } else { 0 }).sum()
+        self.visible
+            .values()
+            .map(|entry| if let Entry::File(inode) = entry { self.inodes[inode].visible.len() as u64 } else { 0 })
+            .sum()
     }
 
     fn is_dir(&self, path: &str) -> bool {
@@ -807,7 +814,9 @@ impl Storage for Disk {
 
 /// The fault that an operation's write can suffer.
 fn write_fault(op: &FileOp) -> Option<Fault> {
-    let (FileOp::Write { path, .. } | FileOp::CreateNew(path, _) | FileOp::CreateSized { path, .. }) = op else { return None };
+    let (FileOp::Write { path, .. } | FileOp::CreateNew(path, _) | FileOp::CreateSized { path, .. }) = op else {
+        return None;
+    };
     if is_segment(path) {
         Some(Fault::SegmentWrite)
     } else if is_checkpoint(path) {

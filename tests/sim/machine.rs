@@ -114,7 +114,9 @@ impl Core {
     /// Partition files are being written or read.
     pub fn moves(&self) -> bool {
         self.jobs.iter().any(|job| {
-            job.ops.iter().any(|op| matches!(op, FileOp::Write { path, .. } | FileOp::CreateNew(path, _) if is_segment(path)))
+            job.ops
+                .iter()
+                .any(|op| matches!(op, FileOp::Write { path, .. } | FileOp::CreateNew(path, _) if is_segment(path)))
         })
     }
 
@@ -167,14 +169,29 @@ impl Core {
         Ok(inode)
     }
 
-    fn submit(&mut self, disk: &mut Disk, ticket: Ticket, path: Arc<str>, inode: InodeId, offset: u64, bytes: Vec<u8>) -> Run<()> {
+    fn submit(
+        &mut self,
+        disk: &mut Disk,
+        ticket: Ticket,
+        path: Arc<str>,
+        inode: InodeId,
+        offset: u64,
+        bytes: Vec<u8>,
+    ) -> Run<()> {
         let bytes = disk.plant.rewrite_frames(bytes);
         let id = crash_or(disk.submit(inode, offset, bytes))?.expect("a submission only fails by a crash");
         self.writes.push(WriteJob { ticket, path, id });
         Ok(())
     }
 
-    fn watch_frames(&mut self, bytes: &[u8], offset: u64, inode: InodeId, now: Now, coverage: &mut Coverage) -> Run<()> {
+    fn watch_frames(
+        &mut self,
+        bytes: &[u8],
+        offset: u64,
+        inode: InodeId,
+        now: Now,
+        coverage: &mut Coverage,
+    ) -> Run<()> {
         if offset == 0 {
             coverage.hit("journal file begun");
             if !self.used.insert(inode) {
@@ -191,7 +208,10 @@ impl Core {
                 FrameBody::Append { again: true, partition, base, batch, .. } => {
                     coverage.hit("frame re-appended");
                     self.frames.again_bytes += batch.len() as u64;
-                    must!(self.frames.again.insert((partition, base.0, batch)), "S8: {partition} {base} is re-appended twice");
+                    must!(
+                        self.frames.again.insert((partition, base.0, batch)),
+                        "S8: {partition} {base} is re-appended twice"
+                    );
                 }
                 FrameBody::Mark => coverage.hit("mark frame"),
                 _ => {}
@@ -293,7 +313,9 @@ fn count_op(op: &FileOp, coverage: &mut Coverage) {
             }
         }
         FileOp::SyncAll => coverage.hit("syncfs round"),
-        FileOp::Write { path, .. } | FileOp::CreateNew(path, _) if is_checkpoint(path) => coverage.hit("checkpoint written"),
+        FileOp::Write { path, .. } | FileOp::CreateNew(path, _) if is_checkpoint(path) => {
+            coverage.hit("checkpoint written")
+        }
         FileOp::Unlink(path) if path.ends_with(".journal") => coverage.hit("journal file removed"),
         _ => {}
     }

@@ -41,7 +41,9 @@ impl World {
                 trace!("start failed: {error:?}");
                 return Ok(false);
             }
-            Err(Refusal::Storage(error)) => return Err(Halt::Violation(format!("start failed without a fault: {error:?}"))),
+            Err(Refusal::Storage(error)) => {
+                return Err(Halt::Violation(format!("start failed without a fault: {error:?}")));
+            }
             Err(refusal) => return Err(self.on_refused(&refusal.to_string())),
         };
         if self.cores_before != self.cores_wanted && self.cores_before > 0 {

@@ -99,10 +99,15 @@ impl World {
                 self.cores[core].paused = true;
             }
             Appendable::DiskFull => {
-                must!(self.disk.capacity < u64::MAX || self.full_until > 0 || self.was_full_lately(), "the disk is not full");
+                must!(
+                    self.disk.capacity < u64::MAX || self.full_until > 0 || self.was_full_lately(),
+                    "the disk is not full"
+                );
                 self.coverage.hit("append refused by a full disk");
             }
-            Appendable::ReadOnly => must!(self.cores[core].read_only || self.faulty(), "core {core} is read-only without notice"),
+            Appendable::ReadOnly => {
+                must!(self.cores[core].read_only || self.faulty(), "core {core} is read-only without notice")
+            }
         }
         Ok(false)
     }
@@ -186,7 +191,14 @@ impl World {
         }
     }
 
-    fn on_appended(&mut self, id: TopicPartition, slot: Option<(usize, usize)>, mut sent: Sent, appended: Appended, end_before: Offset) -> Run<()> {
+    fn on_appended(
+        &mut self,
+        id: TopicPartition,
+        slot: Option<(usize, usize)>,
+        mut sent: Sent,
+        appended: Appended,
+        end_before: Offset,
+    ) -> Run<()> {
         let core = self.core_of(id);
         let offsets = self.cores[core].log.offsets(id).expect("it is open");
         offsets_dense::of_offsets(id, &offsets)?;
@@ -224,7 +236,13 @@ impl World {
         Ok(())
     }
 
-    fn on_refused_append(&mut self, id: TopicPartition, slot: Option<(usize, usize)>, sent: &Sent, error: AppendError) -> Run<()> {
+    fn on_refused_append(
+        &mut self,
+        id: TopicPartition,
+        slot: Option<(usize, usize)>,
+        sent: &Sent,
+        error: AppendError,
+    ) -> Run<()> {
         match error {
             AppendError::NotAppendable(_) => Ok(()),
             AppendError::Offline if self.offline_has_cause() => Ok(()),
@@ -253,7 +271,8 @@ impl World {
         }
         let index = self.prng.below(count) as usize;
         let producer = &self.partition(id).producers[index];
-        let sent_now = producer.unanswered.iter().position(|sent| sent.at.is_none()).unwrap_or(producer.unanswered.len());
+        let sent_now =
+            producer.unanswered.iter().position(|sent| sent.at.is_none()).unwrap_or(producer.unanswered.len());
         let remembered = producer_window::remembered(producer);
         if sent_now > 0 && self.prng.percent(40) {
             let at = self.prng.below(sent_now as u64) as usize;
@@ -295,7 +314,11 @@ impl World {
             return Ok(());
         }
         let span = (end - start) as u64;
-        let from = if self.prng.percent(40) { end - 1 - self.prng.below(span.min(20)) as i64 } else { start + self.prng.below(span) as i64 };
+        let from = if self.prng.percent(40) {
+            end - 1 - self.prng.below(span.min(20)) as i64
+        } else {
+            start + self.prng.below(span) as i64
+        };
         let bytes_max = 1 + self.prng.below(20_000) as usize;
         self.read(id, from, end, bytes_max)?;
         self.end_turn(core)
@@ -328,7 +351,8 @@ impl World {
     }
 
     fn judge_read(&mut self, id: TopicPartition, from: i64, until: i64, data: &Gather) -> Run<()> {
-        let seen = decode_all(&data.to_vec()).map_err(|text| Halt::Violation(format!("{id}: a read from {from} gave {text}")))?;
+        let seen = decode_all(&data.to_vec())
+            .map_err(|text| Halt::Violation(format!("{id}: a read from {from} gave {text}")))?;
         must!(!seen.is_empty(), "{id}: a read of [{from}, {until}) gave nothing");
         trace!("read {id} {from}..{until} gave {}..{}", seen[0].base, seen[seen.len() - 1].end);
         offsets_dense::of_read(id, from, until, &seen)?;
@@ -402,9 +426,13 @@ impl World {
             return Ok(());
         }
         let partition = self.partition(id);
-        let unanswered = partition.producers.iter().flat_map(|producer| producer.unanswered.iter()).chain(partition.plain.iter());
-        let bases: Vec<i64> =
-            unanswered.filter_map(|sent| sent.at).map(|(base, _)| base).filter(|base| *base >= offsets.high_watermark.0).collect();
+        let unanswered =
+            partition.producers.iter().flat_map(|producer| producer.unanswered.iter()).chain(partition.plain.iter());
+        let bases: Vec<i64> = unanswered
+            .filter_map(|sent| sent.at)
+            .map(|(base, _)| base)
+            .filter(|base| *base >= offsets.high_watermark.0)
+            .collect();
         if bases.is_empty() {
             return Ok(());
         }
@@ -473,7 +501,10 @@ impl World {
         let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(epoch));
         let offsets = self.cores[core].log.offsets(id).expect("it is open");
         if let Some((found, end)) = answer {
-            must!(found.0 <= epoch && end <= offsets.log_end, "{id}: end of epoch {epoch} is {answer:?}, log {offsets:?}");
+            must!(
+                found.0 <= epoch && end <= offsets.log_end,
+                "{id}: end of epoch {epoch} is {answer:?}, log {offsets:?}"
+            );
         }
         Ok(())
     }
@@ -515,7 +546,10 @@ impl World {
         }
         self.coverage.hit("read of a whole partition");
         let partition = self.partition(id);
-        must!(partition.promised_end() <= offsets.log_end.0 || partition.promised_end() <= offsets.log_start.0, "{id}: LOST its end");
+        must!(
+            partition.promised_end() <= offsets.log_end.0 || partition.promised_end() <= offsets.log_start.0,
+            "{id}: LOST its end"
+        );
         Ok(())
     }
 }

@@ -148,7 +148,9 @@ impl World {
             trace!("  notice {core} {notice:?}");
         }
         match notice {
-            LogNotice::HighWatermark { partition, high_watermark } => self.on_high_watermark(core, partition, high_watermark.0),
+            LogNotice::HighWatermark { partition, high_watermark } => {
+                self.on_high_watermark(core, partition, high_watermark.0)
+            }
             LogNotice::Opened { partition } => self.on_opened(partition),
             LogNotice::Offline { partition, why } => self.on_offline(partition, &why),
             LogNotice::Flushed { sequence } => {
@@ -304,7 +306,8 @@ impl World {
         if stopped && !self.faulty() {
             for partition in self.history.partitions.values_mut() {
                 must!(
-                    partition.offline || partition.producers.iter().all(|p| p.unanswered.iter().all(|sent| sent.at.is_none())),
+                    partition.offline
+                        || partition.producers.iter().all(|p| p.unanswered.iter().all(|sent| sent.at.is_none())),
                     "{} has unanswered batches after a graceful stop",
                     partition.id
                 );
@@ -316,8 +319,13 @@ impl World {
         for core in 0..if clean { self.cores.len() } else { 0 } {
             self.quiet.insert((self.generation, core), self.cores[core].frames.last);
         }
-        let lost_before: BTreeSet<(TopicId, i32)> =
-            self.history.partitions.iter().filter(|(_, partition)| partition.may_have_lost).map(|(key, _)| *key).collect();
+        let lost_before: BTreeSet<(TopicId, i32)> = self
+            .history
+            .partitions
+            .iter()
+            .filter(|(_, partition)| partition.may_have_lost)
+            .map(|(key, _)| *key)
+            .collect();
         let power_cut = self.prng.percent(50);
         if power_cut {
             self.coverage.hit("graceful stop, then power cut");

@@ -23,7 +23,8 @@ pub fn appends_go_on(world: &mut World) -> Run<()> {
     }
     let quiet = world.settle(20_000, |world| {
         Ok(world.history.partitions.values().all(|partition| {
-            partition.plain.is_empty() && partition.producers.iter().all(|p| p.unanswered.iter().all(|sent| sent.at.is_none()))
+            partition.plain.is_empty()
+                && partition.producers.iter().all(|p| p.unanswered.iter().all(|sent| sent.at.is_none()))
         }))
     })?;
     must!(quiet, "appended batches are never answered");

@@ -20,7 +20,11 @@ pub fn of_read(partition: &mut Partition, epoch: i32, seen: &[Seen]) -> Run<()> 
             partition.id
         );
         must!(one.epoch <= epoch && one.epoch >= 0, "{}: {one:?} has an epoch of the future", partition.id);
-        must!(!partition.truncated.contains(&one.value), "{}: {one:?} was truncated, and that was answered", partition.id);
+        must!(
+            !partition.truncated.contains(&one.value),
+            "{}: {one:?} was truncated, and that was answered",
+            partition.id
+        );
         partition.promise(one.base, one.end, one.value).map_err(|text| Halt::Violation(format!("CHANGED: {text}")))?;
     }
     Ok(())
