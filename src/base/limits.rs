@@ -51,6 +51,8 @@ pub const SESSION_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const FETCH_ANSWER_BYTES_MAX: usize = 55 * 1024 * 1024;
 /// A Produce waits at least this long for its flush, whatever its timeout says: clients that send 0 mean "soon", not "never".
 pub const PRODUCE_WAIT_MS_MIN: u64 = 1_000;
+/// Bytes of disk reads that a core's Fetch requests may have under way before further ones wait.
+pub const FETCH_READING_BYTES_MAX: u64 = 128 * 1024 * 1024;
 /// A Fetch waits at most this long, whatever the client allows.
 pub const FETCH_WAIT_MS_MAX: u64 = 15 * 60 * 1_000;
 /// How often timeouts of parked Produce and DeleteRecords requests are looked for.

@@ -144,10 +144,13 @@ impl Sessions {
 
     /// Closes the connection after the answers that are owed so far.
     pub(super) fn close(&mut self, connection: ConnectionId, why: &str, effects: &mut VecDeque<Effect>) {
-        if self.sessions.get(&connection).is_some_and(|session| !session.ending) {
-            let slot = self.begin(connection);
-            self.answer(slot, Answer::Close(why.to_string()), effects);
-        }
+        let Some(session) = self.sessions.get(&connection).filter(|session| !session.ending) else {
+            return;
+        };
+        // A held request will never be answered: the close takes its place.
+        let held = session.held.as_ref().map(|(context, _)| context.answer);
+        let slot = held.unwrap_or_else(|| self.begin(connection));
+        self.answer(slot, Answer::Close(why.to_string()), effects);
     }
 
     /// Keeps a request that cannot go on; later requests of the connection queue behind it (I2).

@@ -10,6 +10,7 @@ pub mod leader_hint;
 pub mod messages;
 pub mod produce;
 pub mod reader;
+pub mod record;
 pub mod record_batch;
 pub mod schema;
 pub mod writer;

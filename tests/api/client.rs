@@ -41,6 +41,7 @@ pub struct Batch {
     pub magic: i8,
     pub producer: Option<Producer>,
     pub bad_crc: bool,
+    pub keyed: bool,
 }
 
 impl Batch {
@@ -54,6 +55,7 @@ impl Batch {
             magic: 2,
             producer: None,
             bad_crc: false,
+            keyed: false,
         }
     }
 
@@ -73,7 +75,7 @@ impl Batch {
         covered.extend_from_slice(&producer.sequence.to_be_bytes());
         covered.extend_from_slice(&self.count.to_be_bytes());
         for index in 0..self.count {
-            put_record(&mut covered, index, self.value_bytes);
+            put_record(&mut covered, index, self.keyed, self.value_bytes);
         }
         let mut batch = Vec::new();
         batch.extend_from_slice(&self.base_offset.to_be_bytes());
@@ -87,11 +89,12 @@ impl Batch {
     }
 }
 
-fn put_record(out: &mut Vec<u8>, index: i32, value_bytes: usize) {
+fn put_record(out: &mut Vec<u8>, index: i32, keyed: bool, value_bytes: usize) {
     let mut record = vec![0u8];
     put_varint(&mut record, 0);
     put_varint(&mut record, i64::from(index));
-    put_varint(&mut record, -1);
+    put_varint(&mut record, if keyed { 1 } else { -1 });
+    record.resize(record.len() + usize::from(keyed), b'k');
     put_varint(&mut record, value_bytes as i64);
     record.resize(record.len() + value_bytes, b'v');
     put_varint(&mut record, 0);

@@ -284,3 +284,33 @@ fn a_client_that_leaves_takes_its_parked_fetch_along() {
     world.produce(producer, "t", 0, Batch::of(1));
     world.advance(100);
 }
+
+#[test]
+fn cold_reads_take_bounded_memory_and_all_end() {
+    let mut world = World::new(1, &[("journal.files", "3"), ("tail.cache.bytes", "0")]);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 1, &[]);
+    for _ in 0..60 {
+        world.produce(client, "t", 0, Batch { value_bytes: 50_000, ..Batch::of(1) });
+        world.advance(20);
+    }
+    world.hold_files = true;
+    let readers: Vec<_> = (0..300).map(|_| world.connect(0)).collect();
+    for reader in &readers {
+        world.post(*reader, 11, &fetch_request(1, 0, &[("t", 0, 0)]));
+    }
+    world.run();
+    // 128 of them may read a MiB each; some of the others leave.
+    for reader in &readers[..20] {
+        world.disconnect(*reader);
+    }
+    for reader in &readers[280..] {
+        world.disconnect(*reader);
+    }
+    world.hold_files = false;
+    world.run();
+    for reader in &readers[20..280] {
+        let answer = world.receive::<FetchRequest>(*reader);
+        assert!(!batches(&fetched(&answer)[0]).is_empty());
+    }
+}

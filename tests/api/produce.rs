@@ -305,3 +305,17 @@ fn produce_and_fetch_send_nothing_to_other_cores() {
     let after: Vec<_> = world.brokers.iter().map(|broker| broker.counters().messages_sent).collect();
     assert_eq!(before, after);
 }
+
+#[test]
+fn a_compacted_topic_names_the_records_without_a_key() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 1, &[("cleanup.policy", "compact")]);
+    let keyless = produce_request(-1, &[("t", 0, Batch::of(3).encode())]);
+    let response = world.call(client, 9, &keyless);
+    assert_eq!(outcomes(&response), [(87, -1)]);
+    let refused: Vec<_> = produced(&response)[0].record_errors.iter().map(|error| error.batch_index).collect();
+    assert_eq!(refused, [0, 1, 2]);
+    assert_eq!(outcomes(&world.call(client, 7, &keyless)), [(87, -1)], "an older version has no place for them");
+    assert_eq!(world.produce(client, "t", 0, Batch { keyed: true, ..Batch::of(3) }), 0);
+}

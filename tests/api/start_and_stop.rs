@@ -119,3 +119,25 @@ fn foreign_content_and_unknown_ids_refuse_the_start() {
     assert!(refused("topics/00112233445566778899aabbccddeeff").contains("00112233445566778899aabbccddeeff"));
     assert!(refused("journal/77").contains("journal/77"));
 }
+
+#[test]
+fn a_stop_closes_a_connection_whose_request_is_held() {
+    let mut world = World::new(1, &[("journal.files", "3")]);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 1, &[]);
+    world.hold_files = true;
+    for _ in 0..60 {
+        let batch = Batch { value_bytes: 90_000, ..Batch::of(1) };
+        world.post(client, 9, &produce_request(-1, &[("t", 0, batch.encode())]));
+    }
+    world.run();
+    assert_eq!(world.closed(client), None);
+    world.stop_soon();
+    world.run();
+    assert!(world.closed(client).is_some());
+    let answered = std::iter::from_fn(|| world.try_receive::<ProduceRequest>(client)).count();
+    assert!((10..50).contains(&answered), "{answered} were appended before the ring was full");
+    world.hold_files = false;
+    world.advance(1_000);
+    assert_eq!(world.stopped, [true]);
+}

@@ -96,6 +96,10 @@ pub(in crate::broker) fn attempt(
         broker.fetches.park(ParkedFetch { context: *context, request, deadline_ns, missing_bytes }, watches);
         return Outcome::Parked;
     }
+    if plan.available > 0 && !broker.fetches.may_read() {
+        broker.fetches.starve(ParkedFetch { context: *context, request, deadline_ns, missing_bytes: Some(0) });
+        return Outcome::Parked;
+    }
     if plan.failed {
         broker.counters.request_errors += 1;
     }
@@ -235,6 +239,7 @@ fn perform(broker: &mut Broker, context: &Context, request: FetchRequest, plan: 
         committed: request.isolation_level == READ_COMMITTED,
         tickets: Vec::new(),
         cached_bytes: 0,
+        disk_bytes: 0,
     };
     let mut response = FetchResponse { topics: Vec::with_capacity(request.topics.len()), ..FetchResponse::default() };
     if context.version >= 16 && !plan.misrouted.is_empty() {
@@ -253,7 +258,12 @@ fn perform(broker: &mut Broker, context: &Context, request: FetchRequest, plan: 
     if reading.tickets.is_empty() {
         return Outcome::Answer(response.encode(context.version, context.correlation_id));
     }
-    broker.fetches.read(ReadingFetch { context: *context, response, tickets: reading.tickets });
+    broker.fetches.read(ReadingFetch {
+        context: *context,
+        response,
+        tickets: reading.tickets,
+        bytes: reading.disk_bytes,
+    });
     Outcome::Parked
 }
 
@@ -265,6 +275,8 @@ struct Reading {
     committed: bool,
     tickets: Vec<(Ticket, usize, usize)>,
     cached_bytes: u64,
+    /// Set aside for reads from the disk.
+    disk_bytes: u64,
 }
 
 impl Reading {
@@ -305,6 +317,7 @@ impl Reading {
                 self.filled = true;
                 // How much there is shows later: as much as asked for is set aside.
                 self.bytes_left = self.bytes_left.saturating_sub(bytes_max);
+                self.disk_bytes += bytes_max as u64;
                 self.tickets.push((ticket, at.0, at.1));
             }
             Read::Offline => return FetchResponsePartition::refused(asked.index, ErrorCode::KafkaStorageError),

@@ -7,6 +7,7 @@
 //! - Versions 10 and 11 carry a leader hint with NOT_LEADER_OR_FOLLOWER (KIP-951).
 //! - Transactions do not exist yet: a transactional batch gets INVALID_TXN_STATE, without transactional id
 //!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED as Kafka does.
+//! - On a compacted topic a record without a key is INVALID_RECORD, named in the answer (8 on), if the batch is uncompressed.
 //! - Null records get INVALID_REQUEST (Kafka never answers them). UNKNOWN_SERVER_ERROR is never sent.
 
 use crate::base::clock::Now;
@@ -21,10 +22,11 @@ use crate::metadata::topic_config::{TimestampType, TopicSettings};
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::produce::{
-    ProducePartition, ProduceRequest, ProduceResponse, ProduceResponsePartition, ProduceResponseTopic,
+    ProducePartition, ProduceRequest, ProduceResponse, ProduceResponsePartition, ProduceResponseTopic, RecordError,
 };
 use crate::wire::reader::DecodeError;
-use crate::wire::record_batch::{BatchHeader, apply_timestamp_type, validate_for_produce};
+use crate::wire::record::records_without_key;
+use crate::wire::record_batch::{BatchHeader, HEADER_BYTES, apply_timestamp_type, validate_for_produce};
 use bytes::BytesMut;
 
 /// See the module.
@@ -178,6 +180,8 @@ impl ProduceRun {
 /// Why nothing was appended to one partition.
 enum Refusal {
     Code(ErrorCode, Option<&'static str>),
+    /// Records without a key, by index.
+    NoKey(Vec<i32>),
     NotLed(NotLed),
     /// Not refused: to be tried again.
     Wait(Wait),
@@ -196,6 +200,13 @@ impl Refusal {
                 if let NotLed::Elsewhere { hint, .. } = not_led {
                     answer.current_leader = Some(hint);
                 }
+                answer
+            }
+            Refusal::NoKey(indexes) => {
+                let why = Some("Compacted topic cannot accept message without key".into());
+                let mut answer = ProduceResponsePartition::refused(index, ErrorCode::InvalidRecord, why);
+                let error = |batch_index| RecordError { batch_index, message: answer.error_message.clone() };
+                answer.record_errors = indexes.into_iter().map(error).collect();
                 answer
             }
             Refusal::Wait(_) => unreachable!("a wait is no answer"),
@@ -232,6 +243,9 @@ fn append_partition(
     let mut header = validate_for_produce(records, context.version, target.settings.max_message_bytes)
         .map_err(|reject| Refusal::Code(reject.error, Some(reject.message)))?;
     check_transaction(&header, transactional)?;
+    if target.settings.compacted {
+        check_keys(&header, records)?;
+    }
     match log.appendable_for(header.total_bytes as u64) {
         Appendable::Paused => return Err(Refusal::Wait(Wait::Ring)),
         appendable => check_appendable(appendable)?,
@@ -273,6 +287,17 @@ fn check_transaction(header: &BatchHeader, transactional: bool) -> Result<(), Re
         (true, false) => Err(Refusal::plain(ErrorCode::TransactionalIdAuthorizationFailed)),
         (true, true) => Err(Refusal::Code(ErrorCode::InvalidTxnState, Some("transactions are not in this release"))),
     }
+}
+
+/// A compacted topic keeps the newest record of each key, so each has to have one. Compressed batches are not looked into.
+fn check_keys(header: &BatchHeader, batch: &[u8]) -> Result<(), Refusal> {
+    if header.codec() != 0 {
+        return Ok(());
+    }
+    let malformed = Refusal::Code(ErrorCode::InvalidRecord, Some("the records do not agree with their count"));
+    let records = &batch[HEADER_BYTES..header.total_bytes];
+    let without = records_without_key(records, header.record_count).map_err(|_| malformed)?;
+    if without.is_empty() { Ok(()) } else { Err(Refusal::NoKey(without)) }
 }
 
 fn check_appendable(appendable: Appendable) -> Result<(), Refusal> {

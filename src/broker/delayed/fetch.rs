@@ -8,16 +8,18 @@
 //! one partition; when they suffice, or at the deadline, or when a watched partition changes state, the request is due.
 //!
 //! Invariants: (I1) every watch belongs to a parked request, and its request names it; (I2) a parked request is due at its
-//! deadline at the latest, unless a partition is still being loaded.
+//! deadline at the latest, unless a partition is still being loaded; (I3) requests wait for memory only while reads under way
+//! take `FETCH_READING_BYTES_MAX`.
 
 use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
+use crate::base::limits::FETCH_READING_BYTES_MAX;
 use crate::base::map::Map;
 use crate::base::offset::Offset;
 use crate::broker::api::Context;
 use crate::broker::session::AnswerSlot;
 use crate::log::effect::Ticket;
 use crate::wire::fetch::{FetchRequest, FetchResponse};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// One partition that a parked Fetch watches.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +51,8 @@ pub(in crate::broker) struct ReadingFetch {
     pub(in crate::broker) response: FetchResponse,
     /// Reads under way: ticket, and where in the answer the batches belong.
     pub(in crate::broker) tickets: Vec<(Ticket, usize, usize)>,
+    /// Memory that the reads may take.
+    pub(in crate::broker) bytes: u64,
 }
 
 #[derive(Debug)]
@@ -67,6 +71,10 @@ pub(in crate::broker) struct DelayedFetches {
     due: BTreeSet<AnswerSlot>,
     reading: BTreeMap<AnswerSlot, ReadingFetch>,
     tickets: Map<Ticket, AnswerSlot>,
+    /// Memory that all reads under way may take.
+    reading_bytes: u64,
+    /// Requests that could be answered, but wait for memory, first come first served.
+    starved: VecDeque<ParkedFetch>,
 }
 
 impl DelayedFetches {
@@ -138,6 +146,11 @@ impl DelayedFetches {
 
     /// The next request to be planned again.
     pub(in crate::broker) fn take_due(&mut self) -> Option<ParkedFetch> {
+        if self.may_read()
+            && let Some(fetch) = self.starved.pop_front()
+        {
+            return Some(fetch);
+        }
         let answer = self.due.pop_first()?;
         Some(self.unpark(answer).expect("what is due is parked"))
     }
@@ -147,12 +160,24 @@ impl DelayedFetches {
         self.deadlines.first().map(|(deadline_ns, _)| *deadline_ns)
     }
 
+    /// False while reads under way take all the memory they may.
+    pub(in crate::broker) fn may_read(&self) -> bool {
+        self.reading_bytes < FETCH_READING_BYTES_MAX
+    }
+
+    /// Waits for memory (I3).
+    pub(in crate::broker) fn starve(&mut self, fetch: ParkedFetch) {
+        assert!(!self.may_read());
+        self.starved.push_back(fetch);
+    }
+
     /// Waits for reads.
     pub(in crate::broker) fn read(&mut self, fetch: ReadingFetch) {
         assert!(!fetch.tickets.is_empty());
         for (ticket, _, _) in &fetch.tickets {
             self.tickets.insert(*ticket, fetch.context.answer);
         }
+        self.reading_bytes += fetch.bytes;
         self.reading.insert(fetch.context.answer, fetch);
     }
 
@@ -167,21 +192,23 @@ impl DelayedFetches {
         let at = fetch.tickets.iter().position(|(awaited, _, _)| *awaited == ticket)?;
         let (_, topic_at, partition_at) = fetch.tickets.swap_remove(at);
         put(&mut fetch.response, fetch.context.version, (topic_at, partition_at));
-        if fetch.tickets.is_empty() { self.reading.remove(&answer) } else { None }
+        if !fetch.tickets.is_empty() {
+            return None;
+        }
+        let fetch = self.reading.remove(&answer)?;
+        self.reading_bytes -= fetch.bytes;
+        Some(fetch)
     }
 
-    /// The client is gone: its requests are forgotten. Reads under way end by themselves.
+    /// The client is gone: its requests are forgotten. Reads under way keep their memory until they end.
     pub(in crate::broker) fn disconnected(&mut self, connection: ConnectionId) {
         let range = AnswerSlot { connection, number: 0 }..=AnswerSlot { connection, number: u64::MAX };
-        let parked: Vec<_> = self.parked.range(range.clone()).map(|(answer, _)| *answer).collect();
+        let parked: Vec<_> = self.parked.range(range).map(|(answer, _)| *answer).collect();
         for answer in parked {
             self.unpark(answer);
             self.due.remove(&answer);
         }
-        let reading: Vec<_> = self.reading.range(range).map(|(answer, _)| *answer).collect();
-        for answer in reading {
-            self.reading.remove(&answer);
-        }
+        self.starved.retain(|fetch| fetch.context.answer.connection != connection);
     }
 
     /// Asserts the invariants.
@@ -195,6 +222,8 @@ impl DelayedFetches {
             let timed = self.deadlines.contains(&(parked.fetch.deadline_ns, *answer));
             assert!(timed || self.due.contains(answer) || parked.fetch.missing_bytes.is_none(), "I2");
         }
+        assert_eq!(self.reading_bytes, self.reading.values().map(|fetch| fetch.bytes).sum::<u64>(), "I3");
+        assert!(self.starved.is_empty() || !self.may_read(), "I3");
         assert!(self.due.iter().all(|answer| self.parked.contains_key(answer)));
     }
 
