@@ -272,7 +272,7 @@ impl CoreLog {
         let sequence =
             self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
         let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
-        let (end, freed) = log.truncate(to);
+        let (end, freed) = log.truncate(to, sequence);
         self.pinned_bytes -= bytes - log.tail.pinned_bytes();
         self.pinned_cost -= cost - log.tail.pinned_cost();
         self.cache_cost -= freed;

@@ -11,7 +11,7 @@
 //! - L5 (S10): `moved` is the producer state at `segment_end`, `producers` the one at `log_end`.
 
 use crate::base::ids::TopicPartition;
-use crate::base::offset::{Durability, LeaderEpoch, Offset};
+use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
 use crate::log::core_log::{PartitionOffsets, PartitionSettings};
 use crate::log::journal::HeldRange;
 use crate::log::leader_epochs::LeaderEpochs;
@@ -64,6 +64,8 @@ pub struct Log {
     pub tail: Tail,
     /// See [`LogState`].
     pub state: LogState,
+    /// Newest truncate frame: without it, frames before it would bring back what it cut.
+    pub truncated_at: Sequence,
     /// Unnamed segment files were removed in this boot (S18), and nothing went wrong since.
     pub cleaned: bool,
     log_end: Offset,
@@ -82,6 +84,7 @@ impl Log {
             segments: Vec::new(),
             tail: Tail::default(),
             state: LogState::Closed,
+            truncated_at: Sequence(0),
             cleaned: false,
             log_end: Offset::ZERO,
             written_end: Offset::ZERO,
@@ -223,7 +226,8 @@ impl Log {
 
     /// Drops every batch that holds anything at or above `end`, which is not below the high watermark; gives the new log end
     /// and the cache memory set free.
-    pub fn truncate(&mut self, end: Offset) -> (Offset, u64) {
+    pub fn truncate(&mut self, end: Offset, sequence: Sequence) -> (Offset, u64) {
+        self.truncated_at = sequence;
         assert!(end >= self.high_watermark && end >= self.segment_end(), "L3");
         let freed = self.tail.truncate(end);
         self.log_end = self.tail.pinned().last().map_or(self.segment_end(), |batch| batch.end);
@@ -245,9 +249,16 @@ impl Log {
 
     /// Takes the partition offline; its unmoved frames must survive in the journal (S11).
     pub fn take_offline(&mut self, why: String) {
-        let sequences = || self.tail.pinned().map(|batch| batch.sequence);
-        let held = sequences().min().zip(sequences().max());
+        let held = self.range_of(self.tail.pinned().map(|batch| batch.sequence));
         self.take_offline_holding(why, held);
+    }
+
+    /// The frames that replay needs for these sequences: up to the last one, and a later truncation.
+    pub fn range_of(&self, sequences: impl Iterator<Item = Sequence>) -> Option<HeldRange> {
+        let extend = |range: Option<HeldRange>, sequence: Sequence| {
+            Some(range.map_or((sequence, sequence), |(first, last)| (first.min(sequence), last.max(sequence))))
+        };
+        sequences.fold(None, extend).map(|(first, last)| (first, last.max(self.truncated_at)))
     }
 
     /// Takes the partition offline, with the journal frames that must survive. Its batches leave memory: the journal has them.

@@ -26,6 +26,7 @@ struct Replayed {
     log_start: Offset,
     segments: Vec<CheckpointSegment>,
     batches: BTreeMap<Offset, TailBatch>,
+    truncated_at: Sequence,
 }
 
 /// A core's log before it begins to write.
@@ -234,7 +235,7 @@ fn replay(
     for one in &checkpoint.partitions {
         if is_known(topics, one.partition, "the checkpoint")? {
             let segments = one.segments.clone();
-            partitions.insert(one.partition, Replayed { log_start: one.log_start, segments, batches: BTreeMap::new() });
+            partitions.insert(one.partition, Replayed { log_start: one.log_start, segments, ..Replayed::default() });
         }
     }
     for candidate in accepted.held.iter().chain(accepted.live.values()) {
@@ -285,7 +286,10 @@ fn apply_frame(replayed: &mut Replayed, body: &FrameBody, sequence: Sequence) {
             let batch = TailBatch { base: *base, end: *end, sequence, again: *again, bytes, cost };
             replayed.batches.insert(*base, batch);
         }
-        FrameBody::Truncate { end, .. } => replayed.batches.retain(|_, batch| batch.end <= *end),
+        FrameBody::Truncate { end, .. } => {
+            replayed.batches.retain(|_, batch| batch.end <= *end);
+            replayed.truncated_at = sequence;
+        }
         FrameBody::LogStart { start, .. } => replayed.log_start = replayed.log_start.max(*start),
         FrameBody::Mark | FrameBody::Boot { .. } => {}
     }
@@ -296,8 +300,8 @@ fn finish(partition: TopicPartition, settings: PartitionSettings, replayed: Repl
     let segments: Vec<_> = replayed.segments.iter().map(|segment| segment.to_segment()).collect();
     let segment_end = segments.last().map_or(Offset::ZERO, |segment| segment.end);
     // All of them, those behind a hole too: whoever repairs the partition needs them (S11).
-    let sequences = || replayed.batches.values().filter(|batch| batch.end > segment_end).map(|batch| batch.sequence);
-    let held = sequences().min().zip(sequences().max());
+    let unmoved = replayed.batches.values().filter(|batch| batch.end > segment_end);
+    let sequences: Vec<Sequence> = unmoved.map(|batch| batch.sequence).collect();
     let mut end = segment_end;
     let mut hole = None;
     let mut batches = Vec::new();
@@ -314,7 +318,9 @@ fn finish(partition: TopicPartition, settings: PartitionSettings, replayed: Repl
     }
     let log_start = replayed.log_start.min(end);
     let mut log = Log::recovered(partition, settings, log_start, segments, batches);
+    log.truncated_at = replayed.truncated_at;
     if let Some(why) = hole {
+        let held = log.range_of(sequences.into_iter());
         log.take_offline_holding(why, held);
     }
     log

@@ -296,8 +296,7 @@ impl CoreLog {
             let held_here = match first.is_some_and(|first| first < floor) {
                 false => log.held(),
                 true => {
-                    let below = || log.tail.pinned().map(|batch| batch.sequence).filter(|sequence| *sequence < floor);
-                    below().min().zip(below().max())
+                    log.range_of(log.tail.pinned().map(|batch| batch.sequence).filter(|sequence| *sequence < floor))
                 }
             };
             let live = match held_here.is_some() && !log.is_offline() {
