@@ -82,7 +82,36 @@ pub struct CoreParts {
     /// Its share of the guard.
     pub watched: Arc<Watched>,
     /// To the main thread.
-    pub reports: Sender<Report>,
+    pub reports: Reporter,
+}
+
+/// A core's line to the main thread. If the core ends before it was ready (its executor could not even start), that is
+/// reported too, so that nobody waits for it.
+pub struct Reporter {
+    core: CoreId,
+    sender: Sender<Report>,
+    ready: bool,
+}
+
+impl Reporter {
+    /// For a core that is about to start.
+    pub fn new(core: CoreId, sender: Sender<Report>) -> Reporter {
+        Reporter { core, sender, ready: false }
+    }
+
+    /// Tells the main thread, which may be gone already.
+    fn report(&mut self, report: Report) {
+        self.ready |= matches!(report, Report::Ready(_));
+        let _ = self.sender.send(report);
+    }
+}
+
+impl Drop for Reporter {
+    fn drop(&mut self) {
+        if !self.ready {
+            self.report(Report::Failed(self.core, "its executor did not start".to_string()));
+        }
+    }
 }
 
 struct CoreLoop {
@@ -96,7 +125,7 @@ struct CoreLoop {
     ticker: Rc<Ticker>,
     storage: FileStorage,
     watched: Arc<Watched>,
-    reports: Sender<Report>,
+    reports: Reporter,
     signals: Rc<Signals>,
     events: Vec<Event>,
     swept_ms: u64,
@@ -114,7 +143,7 @@ struct Signals {
 }
 
 /// Runs a core on the executor of this thread until [`Letter::End`].
-pub async fn run(parts: CoreParts) {
+pub async fn run(mut parts: CoreParts) {
     let queue = glommio::executor().current_task_queue();
     let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()>>>| {
         glommio::spawn_local_into(task, queue).expect("the queue exists").detach();
@@ -126,12 +155,12 @@ pub async fn run(parts: CoreParts) {
     let now = clock::read();
     let sockets = Sockets::new(parts.sockets, inbox.clone(), now.monotonic_ms());
     if let Err(error) = listen(&parts.listener) {
-        let _ = parts.reports.send(Report::Failed(parts.core, format!("cannot listen: {error}")));
+        parts.reports.report(Report::Failed(parts.core, format!("cannot listen: {error}")));
         return;
     }
     let listener = Listener::new(parts.listener);
     spawn(Box::pin(listener.clone().accept_loop(sockets.clone())));
-    let _ = parts.reports.send(Report::Ready(parts.core));
+    parts.reports.report(Report::Ready(parts.core));
     let disk = Disk::new(parts.storage.root().to_path_buf(), inbox.clone(), parts.blocking, parts.mailbox);
     let core_loop = CoreLoop {
         core: parts.core,
@@ -237,7 +266,7 @@ impl CoreLoop {
             Effect::MetadataFiles { ticket, ops } => self.disk.files(FilesOwner::Metadata(ticket), ops),
             Effect::Send { to, message } => self.mesh.send(to, message),
             Effect::Fatal { why } => {
-                let _ = self.reports.send(Report::Failed(self.core, why));
+                self.reports.report(Report::Failed(self.core, why));
             }
             Effect::Stopped => {
                 self.stopped_ms.get_or_insert(now.monotonic_ms());
@@ -267,7 +296,7 @@ impl CoreLoop {
         }
         self.reported_stopped = true;
         self.sockets.say_goodbye();
-        let _ = self.reports.send(Report::Stopped(self.core));
+        self.reports.report(Report::Stopped(self.core));
     }
 
     /// One line per core with what it did; tests read it.

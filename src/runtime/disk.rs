@@ -206,3 +206,6 @@ fn journal_failed(operation: &str, path: &str, error: GlommioError<()>) -> Stora
         None => StorageError::Failed(format!("{operation} {path}: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests;

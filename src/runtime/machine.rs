@@ -18,7 +18,7 @@ use crate::broker::start::{Begun, Refusal, StartSettings, begin, recover_core};
 use crate::log::core_log::{CoreLog, LogSettings};
 use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
-use crate::runtime::core_loop::{self, CoreParts, Letter, Report};
+use crate::runtime::core_loop::{self, CoreParts, Letter, Report, Reporter};
 use crate::runtime::file_storage::FileStorage;
 use crate::runtime::guard::Guard;
 use crate::runtime::listener::bind;
@@ -30,7 +30,6 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::Socket;
-use std::fs::File;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
@@ -82,7 +81,6 @@ struct Machine {
     io_memory: IoMemory,
     guard: Guard,
     reports: Receiver<Report>,
-    _lock: File,
 }
 
 fn start(config: &Config, cores: u16) -> Result<Machine, String> {
@@ -91,7 +89,8 @@ fn start(config: &Config, cores: u16) -> Result<Machine, String> {
     probe::notices().iter().for_each(|notice| tracing::warn!("{notice}"));
     let open_files = probe::open_files();
     let data_dir = Path::new(&config.data_dir);
-    let lock = probe::data_dir(data_dir)?;
+    // P3: the executors may still write when this function's caller is long gone.
+    std::mem::forget(probe::data_dir(data_dir)?);
     let bound = bind_all(config, cores)?;
     let listeners: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
     let storage =
@@ -116,11 +115,11 @@ fn start(config: &Config, cores: u16) -> Result<Machine, String> {
             mailbox: mailboxes[usize::from(core.0)].clone(),
             mesh,
             watched: guard.watched(usize::from(core.0)),
-            reports: sender.clone(),
+            reports: Reporter::new(core, sender.clone()),
         });
     }
     let host = config.listener.host.clone();
-    Ok(Machine { parts, mailboxes, listeners, host, io_memory, guard, reports, _lock: lock })
+    Ok(Machine { parts, mailboxes, listeners, host, io_memory, guard, reports })
 }
 
 fn bind_all(config: &Config, cores: u16) -> Result<Vec<(Socket, SocketAddr)>, String> {
@@ -222,14 +221,19 @@ impl Machine {
                 "the limit of locked memory leaves no room for registered buffers; disk writes cost more CPU (ulimit -l)"
             );
         }
-        let executors = match self.start_executors() {
+        let mut executors = match self.start_executors() {
             Ok(executors) => executors,
             Err(text) => return failed(&text),
         };
         for _ in 0..executors.len() {
             match self.reports.recv() {
                 Ok(Report::Ready(_)) => {}
-                Ok(Report::Failed(core, why)) => return failed(&format!("core {}: {why}", core.0)),
+                Ok(Report::Failed(core, why)) => {
+                    // It has ended or is about to; what it ended with says more.
+                    let end = executors.swap_remove(usize::from(core.0)).join();
+                    let detail = end.err().map_or(String::new(), |error| format!(": {error}"));
+                    return failed(&format!("core {}: {why}{detail}", core.0));
+                }
                 other => return failed(&format!("a core ended before it was ready: {other:?}")),
             }
         }

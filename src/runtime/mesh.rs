@@ -88,3 +88,47 @@ impl Parcel {
         (self.from, self.messages)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{IN_FLIGHT_MAX, Mesh};
+    use crate::base::ids::CoreId;
+    use crate::broker::message::Message;
+    use crate::runtime::core_loop::Letter;
+    use crate::runtime::mailbox::Mailbox;
+    use futures_lite::future::block_on;
+    use std::sync::Arc;
+
+    /// What waits in a mailbox, by sender and number.
+    fn taken(mailbox: &Mailbox<Letter>) -> Vec<(CoreId, u64)> {
+        let mut all = Vec::new();
+        for letter in block_on(mailbox.take()) {
+            let Letter::Mesh(parcel) = letter else { panic!("only parcels are posted here") };
+            let (from, messages) = parcel.open();
+            all.extend(messages.into_iter().map(|message| match message {
+                Message::Applied { end_offset } => (from, end_offset),
+                other => panic!("unexpected {other:?}"),
+            }));
+        }
+        all
+    }
+
+    #[test]
+    fn messages_arrive_in_order_and_what_does_not_fit_waits() {
+        let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..2).map(|_| Arc::default()).collect();
+        let mut ends = Mesh::new(&mailboxes);
+        let count = IN_FLIGHT_MAX as u64 + 10;
+        (0..count).for_each(|number| ends[0].send(CoreId(1), Message::Applied { end_offset: number }));
+        ends[1].send(CoreId(1), Message::Applied { end_offset: 7 });
+        ends.iter_mut().for_each(Mesh::post);
+        assert!(ends[0].has_waiting() && !ends[1].has_waiting());
+        ends[0].post();
+        let mut got = taken(&mailboxes[1]);
+        assert_eq!(got.len(), IN_FLIGHT_MAX + 1, "another core's messages have room of their own");
+        ends[0].post();
+        assert!(!ends[0].has_waiting());
+        got.extend(taken(&mailboxes[1]));
+        let from_0: Vec<u64> = got.iter().filter(|(from, _)| *from == CoreId(0)).map(|(_, number)| *number).collect();
+        assert_eq!(from_0, (0..count).collect::<Vec<u64>>());
+    }
+}
