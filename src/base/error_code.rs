@@ -16,6 +16,7 @@ pub enum ErrorCode {
     NotLeaderOrFollower = 6,
     RequestTimedOut = 7,
     MessageTooLarge = 10,
+    CoordinatorNotAvailable = 15,
     InvalidTopicException = 17,
     NotEnoughReplicas = 19,
     NotEnoughReplicasAfterAppend = 20,

@@ -1,8 +1,8 @@
-//! FindCoordinator (key 10), version 0. There are no coordinators yet: every lookup is refused with UNSUPPORTED_VERSION, which
-//! clients report at once, while COORDINATOR_NOT_AVAILABLE would make them ask for ever.
+//! FindCoordinator (key 10), version 0. There are no coordinators yet: every lookup is answered COORDINATOR_NOT_AVAILABLE.
 //!
-//! Listed all the same, like Produce 0-2: librdkafka before 2.11.1 takes a broker without it for one that is too old for lz4, and
-//! then sends batches uncompressed without a word.
+//! ApiVersions lists it to librdkafka only: that library takes a broker without it for one that is too old for lz4, and sends
+//! batches uncompressed without a word. Its consumers look for a coordinator even if they join no group, and take any other
+//! error for a failure. Other clients shall rather learn that there are no groups at all than ask for ever.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
@@ -24,10 +24,9 @@ impl Api for FindCoordinator {
         decode(body, version)
     }
 
-    fn handle(broker: &mut Broker, context: &Context, _: FindCoordinatorRequest, _: Now) -> Outcome {
-        broker.counters.request_errors += 1;
+    fn handle(_: &mut Broker, context: &Context, _: FindCoordinatorRequest, _: Now) -> Outcome {
         let none = FindCoordinatorResponse::default().with_node_id(BrokerId(-1)).with_port(-1);
-        let refused = none.with_error_code(ErrorCode::UnsupportedVersion.code());
+        let refused = none.with_error_code(ErrorCode::CoordinatorNotAvailable.code());
         Outcome::Answer(encode(refused, context.version, context.correlation_id))
     }
 }
