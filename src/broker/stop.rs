@@ -19,7 +19,7 @@ pub(super) enum StopStep {
     Running,
     /// Answers are owed, or the log is not flushed and marked.
     Draining {
-        /// The journal had not failed when the stop began.
+        /// The journal has not failed.
         clean: bool,
     },
     /// Core 0 was told. On core 0: waiting for the others.
@@ -44,6 +44,13 @@ impl Broker {
         }
         self.fetches.all_due();
         self.log.begin_stop(now);
+    }
+
+    /// The journal failed: what was acknowledged may not be marked.
+    pub(super) fn stop_is_unclean(&mut self) {
+        if let StopStep::Draining { clean } = &mut self.stop {
+            *clean = false;
+        }
     }
 
     /// Takes the next step of the stop, if it is due.

@@ -59,6 +59,7 @@ impl Broker {
             LogNotice::Writable => self.ring_changed(now),
             LogNotice::ReadOnly { why } => {
                 tracing::error!(core = self.core.0, why, "the journal failed: this core is read-only until restart");
+                self.stop_is_unclean();
                 self.produces.fail_all(ErrorCode::KafkaStorageError, &mut released);
                 self.deletes.fail_all(ErrorCode::KafkaStorageError, &mut released);
                 self.ring_changed(now);

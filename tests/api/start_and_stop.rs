@@ -141,3 +141,23 @@ fn a_stop_closes_a_connection_whose_request_is_held() {
     world.advance(1_000);
     assert_eq!(world.stopped, [true]);
 }
+
+#[test]
+fn a_stop_with_a_failed_journal_is_not_called_clean() {
+    for fail_before in [true, false] {
+        let mut world = World::new(2, &[]);
+        let client = world.connect(0);
+        world.create_topic(client, "t", 2, &[]);
+        let partition = (0..2).find(|one| world.leader(client, "t", *one) == 0).expect("one");
+        world.hold_flushes = !fail_before;
+        world.fail_flush = true;
+        world.send(client, 9, &produce_request(-1, &[("t", partition, Batch::of(1).encode())]));
+        world.stop_soon();
+        world.run();
+        world.hold_flushes = false;
+        world.advance(1_000);
+        assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(56, -1)]);
+        assert_eq!(world.stopped, [true, true]);
+        assert!(!restarted(world).brokers[0].image().previous_shutdown_clean());
+    }
+}
