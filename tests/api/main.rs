@@ -13,3 +13,4 @@ mod metadata;
 mod produce;
 mod sessions;
 mod start_and_stop;
+mod storm;

@@ -138,6 +138,11 @@ impl World {
         self.post_frame(client, frame);
     }
 
+    /// Of the last request posted.
+    pub fn last_correlation(&self) -> i32 {
+        self.next_correlation
+    }
+
     /// Sends raw bytes as one frame, without running the world.
     pub fn post_frame(&mut self, client: Client, frame: BytesMut) {
         let buffer_bytes = frame.capacity();
