@@ -14,7 +14,7 @@ use crate::base::ids::{CoreId, TopicId};
 use crate::base::limits::MARK_AFTER_MS;
 use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
-use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
+use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::controller::ControllerSettings;
 use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
@@ -120,7 +120,9 @@ impl ControllerSeat {
             }
             ControllerRequest::AutoCreateTopics { names } => {
                 let decision = auto_create_topics(&image, &self.settings, &names, &mut self.entropy);
-                (decision.records, ControllerAnswer::AutoCreateTopics(decision.answer))
+                let result = |(name, outcome)| AutoCreateResult { name, outcome };
+                let results = decision.answer.into_iter().map(result).collect();
+                (decision.records, ControllerAnswer::AutoCreateTopics(results))
             }
             ControllerRequest::DeleteTopics { topics } => {
                 let decision = delete_topics(&image, &topics);

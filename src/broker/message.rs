@@ -83,11 +83,20 @@ pub enum ControllerAnswer {
     /// One result per name.
     CreateTopics(Vec<CreateTopicResult>),
     /// One result per name.
-    AutoCreateTopics(Vec<(String, Result<TopicId, Refused>)>),
+    AutoCreateTopics(Vec<AutoCreateResult>),
     /// One result per topic of the request.
     DeleteTopics(Vec<DeleteTopicResult>),
     /// Ids for this core alone.
     ProducerIds(Range<i64>),
     /// Nothing was decided, and why.
     Refused(ErrorCode),
+}
+
+/// What became of one topic that somebody asked Metadata for.
+#[derive(Debug)]
+pub struct AutoCreateResult {
+    /// Its name.
+    pub name: String,
+    /// Its id, new or old, or why there is none.
+    pub outcome: Result<TopicId, Refused>,
 }

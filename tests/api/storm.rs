@@ -14,14 +14,17 @@ const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
 const PARTITIONS: i32 = 3;
 const PRODUCE_VERSION: i16 = 9;
 
+/// Topic (its place in `TOPICS`) and partition.
+type Target = (usize, i32);
+
 struct Storm {
     world: World,
     random: Prng,
     clients: Vec<Client>,
     /// Correlation ids of requests under way, and what a Produce was sent to.
-    owed: BTreeMap<Client, VecDeque<(i32, Option<(usize, i32)>)>>,
+    owed: BTreeMap<Client, VecDeque<(i32, Option<Target>)>>,
     /// Highest acknowledged end offset; topics are never deleted by the clients of this half.
-    acknowledged: BTreeMap<(usize, i32), i64>,
+    acknowledged: BTreeMap<Target, i64>,
     answers: usize,
 }
 
@@ -110,7 +113,7 @@ impl Storm {
         }
     }
 
-    fn note_produced(&mut self, target: (usize, i32), mut answer: Bytes) {
+    fn note_produced(&mut self, target: Target, mut answer: Bytes) {
         answer.advance(1);
         let response = ProduceResponse::decode(&mut answer, PRODUCE_VERSION).expect("decodes");
         let (error, base_offset) = outcomes(&response)[0];

@@ -13,10 +13,9 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::{CoreId, TopicId};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::message::ControllerRequest;
+use crate::broker::message::{AutoCreateResult, ControllerRequest};
 use crate::broker::partition::broker_id;
 use crate::broker::question::Question;
-use crate::metadata::controller::Refused;
 use crate::metadata::controller::topic_name::validate_topic_name;
 use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
@@ -63,11 +62,11 @@ pub(in crate::broker) fn answered(
     broker: &mut Broker,
     context: &Context,
     request: MetadataRequest,
-    results: Result<Vec<(String, Result<TopicId, Refused>)>, ErrorCode>,
+    results: Result<Vec<AutoCreateResult>, ErrorCode>,
 ) {
     let refusals = match results {
         Ok(results) => {
-            let refused = |(name, result): (String, Result<TopicId, Refused>)| Some((name, result.err()?.code));
+            let refused = |result: AutoCreateResult| Some((result.name, result.outcome.err()?.code));
             results.into_iter().filter_map(refused).collect()
         }
         // Clients ask again after this one, and may find the topic or another try.

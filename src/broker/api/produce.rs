@@ -83,7 +83,7 @@ pub(in crate::broker) fn advance(
         run.topic_at += 1;
         run.partition_at = 0;
     }
-    run.finish(broker, context, now)
+    (*run).finish(broker, context, now)
 }
 
 /// What one partition needs to know of its topic.
@@ -147,7 +147,7 @@ impl ProduceRun {
         Ok(())
     }
 
-    fn finish(mut self: Box<Self>, broker: &mut Broker, context: &Context, now: Now) -> Outcome {
+    fn finish(mut self, broker: &mut Broker, context: &Context, now: Now) -> Outcome {
         if self.failed {
             broker.counters.request_errors += 1;
         }
