@@ -319,3 +319,28 @@ fn a_compacted_topic_names_the_records_without_a_key() {
     assert_eq!(outcomes(&world.call(client, 7, &keyless)), [(87, -1)], "an older version has no place for them");
     assert_eq!(world.produce(client, "t", 0, Batch { keyed: true, ..Batch::of(3) }), 0);
 }
+
+#[test]
+fn a_request_held_half_way_learns_what_happened_to_its_first_half() {
+    let mut world = World::new(1, &[("journal.files", "3")]);
+    let (client, admin) = (world.connect(0), world.connect(0));
+    for topic in ["gone", "t"] {
+        world.create_topic(client, topic, 1, &[]);
+    }
+    world.hold_files = true;
+    world.hold_flushes = true;
+    let large = Batch { value_bytes: 90_000, ..Batch::of(1) };
+    for _ in 0..60 {
+        let filler = world.connect(0);
+        world.post(filler, 9, &produce_request(-1, &[("t", 0, large.encode())]));
+    }
+    world.run();
+    world.send(client, 9, &produce_request(-1, &[("gone", 0, Batch::of(1).encode()), ("t", 0, large.encode())]));
+    assert!(world.raw_answer(client).is_none());
+    assert_eq!(world.call(admin, 6, &delete_request("gone")).responses[0].error_code, 0);
+    world.hold_files = false;
+    world.hold_flushes = false;
+    world.advance(1_000);
+    let outcomes = outcomes(&world.receive::<ProduceRequest>(client));
+    assert_eq!((outcomes[0], outcomes[1].0), ((3, -1), 0));
+}

@@ -160,9 +160,7 @@ impl ProduceRun {
         if !self.misrouted.is_empty() && context.version >= 10 {
             self.response.node_endpoints = broker.node_endpoints(&self.misrouted, context);
         }
-        let log = &broker.log;
-        self.waits
-            .retain(|wait| log.offsets(wait.partition).is_none_or(|offsets| offsets.high_watermark < wait.end_offset));
+        self.settle_waits(&broker.log);
         if self.waits.is_empty() {
             return Outcome::Answer(self.response.encode(context.version, context.correlation_id));
         }
@@ -174,6 +172,24 @@ impl ProduceRun {
         };
         broker.produces.park(context.answer, parked, &self.waits, now);
         Outcome::Parked
+    }
+
+    /// Drops the waits that are over. A request that was held may find that some of them will never be: their topic was deleted
+    /// meanwhile, or the journal failed.
+    fn settle_waits(&mut self, log: &CoreLog) {
+        let read_only = log.appendable() == Appendable::ReadOnly;
+        let topics = &mut self.response.topics;
+        self.waits.retain(|wait| {
+            let refusal = match log.offsets(wait.partition) {
+                Some(offsets) if offsets.high_watermark >= wait.end_offset => return false,
+                Some(_) if read_only => ErrorCode::KafkaStorageError,
+                Some(_) => return true,
+                None => ErrorCode::UnknownTopicOrPartition,
+            };
+            let answer = &mut topics[wait.topic_at as usize].partitions[wait.partition_at as usize];
+            *answer = ProduceResponsePartition::refused(answer.index, refusal, None);
+            false
+        });
     }
 }
 
