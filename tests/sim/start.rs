@@ -32,7 +32,7 @@ impl World {
             cores: self.cores_wanted as u16,
             seed,
             log: self.settings.clone(),
-            broker: BrokerSettings { topic_defaults: self.defaults.clone(), auto_create_topics: false },
+            broker: BrokerSettings { topic_defaults: self.defaults, auto_create_topics: false },
         };
         let (metadata, logs) = match self.run_start(settings) {
             Ok(started) => started,

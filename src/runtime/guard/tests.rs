@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 const EXECUTORS: usize = 2;
 /// An executor that makes no progress for this long stands still: without the guard it would for ever.
-const STILL: Duration = Duration::from_secs(2);
+const STILL: Duration = Duration::from_secs(8);
 
 struct Load {
     progress: Vec<Arc<AtomicU64>>,
