@@ -25,13 +25,22 @@ use std::sync::{Arc, Mutex};
 const OPEN_FILES_MAX: usize = 128;
 /// One write of zeros.
 const ZERO_BYTES: usize = 1024 * 1024;
-/// One direct read or write; larger ones are split, so that a single system call stays short.
-const IO_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One direct read; larger ones are split, so that a single system call stays short.
+const READ_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// One direct write: a chunk of a segment with its header and block of state.
+const PIECE_BYTES: usize = 2 * 1024 * 1024;
 
 /// See the module.
-#[derive(Clone)]
 pub struct FileStorage {
     shared: Arc<Shared>,
+    /// What is written passes through here, a piece at a time; made at the first write, kept for the next.
+    pieces: Option<AlignedBuffer>,
+}
+
+impl Clone for FileStorage {
+    fn clone(&self) -> FileStorage {
+        FileStorage { shared: self.shared.clone(), pieces: None }
+    }
 }
 
 struct Shared {
@@ -57,7 +66,7 @@ impl FileStorage {
         let root_dir = File::open(root).map_err(|error| failed("open", &root.display().to_string(), &error))?;
         let shared =
             Shared { root: root.to_path_buf(), root_dir, open: Mutex::default(), sync_failed: AtomicBool::new(false) };
-        Ok(FileStorage { shared: Arc::new(shared) })
+        Ok(FileStorage { shared: Arc::new(shared), pieces: None })
     }
 
     /// The directory.
@@ -107,6 +116,10 @@ impl FileStorage {
             let _ = std::fs::remove_file(&full_path);
             failed("write", path, &error)
         })
+    }
+
+    fn take_pieces(&mut self) -> AlignedBuffer {
+        self.pieces.take().unwrap_or_else(|| AlignedBuffer::with_capacity(PIECE_BYTES))
     }
 
     fn sync_all(&self) -> Result<(), StorageError> {
@@ -165,22 +178,19 @@ impl FileStorage {
             return Ok(Some(bytes::Bytes::new()));
         }
         let file = self.file(path)?;
-        let mut buffer = AlignedBuffer::zeroed(bytes as usize);
-        let mut done = 0;
-        while done < buffer.as_slice().len() {
-            let end = buffer.as_slice().len().min(done + IO_BYTES_MAX);
-            match file.read_at(&mut buffer.as_mut_slice()[done..end], offset + done as u64) {
+        let mut buffer = AlignedBuffer::with_capacity(bytes as usize);
+        while !buffer.spare().is_empty() {
+            let at = offset + buffer.as_slice().len() as u64;
+            match read_once(&file, at, &mut buffer) {
+                // Only the end of the file gives nothing or cuts a direct read inside a block.
                 Ok(0) => break,
-                Ok(read) => done += read,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Ok(_) if !buffer.as_slice().len().is_multiple_of(BLOCK_BYTES as usize) => break,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(failed("read", path, &error)),
             }
-            if !done.is_multiple_of(BLOCK_BYTES as usize) {
-                // Only the end of the file cuts a direct read inside a block.
-                break;
-            }
         }
-        Ok(Some(buffer.into_bytes(done)))
+        Ok(Some(buffer.into_bytes()))
     }
 }
 
@@ -201,14 +211,22 @@ impl Storage for FileStorage {
                 let made = std::fs::create_dir_all(self.full_path(path));
                 made.map_err(|error| failed("create directory", path, &error))?;
             }
-            FileOp::CreateNew(path, data) => self.create(path, |file| write_padded(file, 0, data))?,
+            FileOp::CreateNew(path, data) => {
+                let mut pieces = self.take_pieces();
+                let result = self.create(path, |file| write_padded(file, 0, data, &mut pieces));
+                self.pieces = Some(pieces);
+                result?;
+            }
             FileOp::CreateSized { path, bytes, zeroed } => {
                 assert!(bytes.is_multiple_of(BLOCK_BYTES), "unaligned size of {path}");
                 self.create(path, |file| give_space(file, *bytes, *zeroed))?;
             }
             FileOp::Write { path, offset, data } => {
                 assert!(offset.is_multiple_of(BLOCK_BYTES), "unaligned write to {path}");
-                write_padded(&*self.file(path)?, *offset, data).map_err(|error| failed("write", path, &error))?;
+                let (file, mut pieces) = (self.file(path)?, self.take_pieces());
+                let result = write_padded(&file, *offset, data, &mut pieces);
+                self.pieces = Some(pieces);
+                result.map_err(|error| failed("write", path, &error))?;
             }
             FileOp::Flush(path) => self.file(path)?.sync_data().map_err(|error| failed("fdatasync", path, &error))?,
             FileOp::SyncDir(path) => self.sync_dir(path)?,
@@ -257,20 +275,42 @@ fn direct(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(libc::O_DIRECT | libc::O_CLOEXEC)
 }
 
-/// Writes the list at an aligned offset, padded with zeros; goes on after short writes.
-fn write_padded(file: &File, offset: u64, data: &Gather) -> Result<(), Error> {
-    if data.is_empty() {
-        return Ok(());
+/// Writes the list at an aligned offset, padded with zeros, piece by piece through `pieces`.
+fn write_padded(file: &File, offset: u64, data: &Gather, pieces: &mut AlignedBuffer) -> Result<(), Error> {
+    let mut at = offset;
+    pieces.clear();
+    for slice in data.slices() {
+        let mut rest = &slice[..];
+        while !rest.is_empty() {
+            let taken = pieces.push(rest);
+            rest = &rest[taken..];
+            if pieces.spare().is_empty() {
+                write_all(file, at, pieces.as_slice())?;
+                at += pieces.as_slice().len() as u64;
+                pieces.clear();
+            }
+        }
     }
-    let buffer = AlignedBuffer::padded(data);
-    write_all(file, offset, buffer.as_slice())
+    pieces.pad();
+    write_all(file, at, pieces.as_slice())
+}
+
+/// One direct read into the room that is left.
+fn read_once(file: &File, offset: u64, buffer: &mut AlignedBuffer) -> Result<usize, Error> {
+    let spare = buffer.spare();
+    let wanted = spare.len().min(READ_BYTES_MAX);
+    // SAFETY: `spare` is writable for `wanted` bytes; the descriptor is open as long as `file` is borrowed.
+    let read = unsafe { libc::pread(file.as_raw_fd(), spare.as_mut_ptr().cast(), wanted, offset as libc::off_t) };
+    let read = usize::try_from(read).map_err(|_| Error::last_os_error())?;
+    // SAFETY: the kernel has written that many bytes at the start of the spare room.
+    unsafe { buffer.note_filled(read) };
+    Ok(read)
 }
 
 fn write_all(file: &File, offset: u64, bytes: &[u8]) -> Result<(), Error> {
     let mut done = 0;
     while done < bytes.len() {
-        let end = bytes.len().min(done + IO_BYTES_MAX);
-        match file.write_at(&bytes[done..end], offset + done as u64) {
+        match file.write_at(&bytes[done..], offset + done as u64) {
             Ok(0) => return Err(Error::other("wrote nothing")),
             // After a short write go on at a block border: the rest must stay aligned.
             Ok(written) if done + written < bytes.len() => {

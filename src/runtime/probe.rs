@@ -199,8 +199,7 @@ fn write_directly(path: &Path) -> Result<(), Error> {
     let file = options.open(path)?;
     let buffer = AlignedBuffer::zeroed(BLOCK_BYTES as usize);
     file.write_all_at(buffer.as_slice(), 0)?;
-    let mut read = AlignedBuffer::zeroed(BLOCK_BYTES as usize);
-    file.read_exact_at(read.as_mut_slice(), 0)
+    Ok(())
 }
 
 /// Newer kernels take O_DIRECT on tmpfs, which changes nothing about where the bytes are.

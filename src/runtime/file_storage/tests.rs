@@ -36,6 +36,22 @@ fn written_bytes_are_read_back_padded() {
 }
 
 #[test]
+fn a_list_larger_than_a_piece_is_written_whole() {
+    let (_dir, mut storage) = storage();
+    let mut list = Gather::new();
+    for (index, bytes) in [3 << 20, 1, 4095, 4096, (2 << 20) - 1, 100].into_iter().enumerate() {
+        list.append(data(index as u8 + 1, bytes));
+    }
+    let expected = list.to_vec();
+    storage.perform(&FileOp::CreateNew("f".into(), data(9, 9000))).unwrap();
+    storage.perform(&FileOp::Write { path: "f".into(), offset: 8192, data: list }).unwrap();
+    let all = read_file(&mut storage, "f").unwrap();
+    assert_eq!(all.len(), 8192 + expected.len().next_multiple_of(4096));
+    assert!(all[..8192].iter().all(|byte| *byte == 9) && all[8192..8192 + expected.len()] == expected);
+    assert!(all[8192 + expected.len()..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
 fn names_are_exclusive_and_missing_ones_are_told() {
     let (_dir, mut storage) = storage();
     storage.perform(&FileOp::CreateNew("f".into(), data(1, 1))).unwrap();
