@@ -4,6 +4,7 @@
 use crate::disk::{Step, describe};
 use crate::history::{Creation, Partition};
 use crate::outcome::{Halt, Run};
+use crate::plant::Plant;
 use crate::world::World;
 use crate::{must, trace};
 use corelane::base::ids::{TopicId, TopicPartition};
@@ -185,6 +186,12 @@ impl World {
         trace!("metadata committed {:?}", committed.delta);
         for topic in &committed.delta.topics_deleted {
             self.history.delete(*topic);
+            if self.disk.plant == Plant::S13ForgottenEarly {
+                let now = self.now();
+                let records = forget_topic(self.catalog().log.proposed(), *topic);
+                self.catalog().log.append(records, now);
+                self.history.forgetting.insert(*topic);
+            }
             self.coverage.hit("topic deleted");
         }
         for topic in &committed.delta.topics_forgotten {

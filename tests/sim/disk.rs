@@ -85,6 +85,8 @@ struct Inflight {
 
 struct Late {
     countdown: u64,
+    /// Directory of the file that it was meant for.
+    dir: String,
     inode: InodeId,
     offset: usize,
     data: Vec<u8>,
@@ -135,6 +137,8 @@ pub struct Disk {
     pub late_operations_max: u64,
     pub counts: DiskCounts,
     pub plant: Plant,
+    /// The machine is starting.
+    pub starting: bool,
     pub trace: bool,
 }
 
@@ -179,6 +183,7 @@ impl Disk {
             late_operations_max: 600,
             counts: DiskCounts::default(),
             plant: Plant::None,
+            starting: false,
             trace: false,
         }
     }
@@ -238,7 +243,7 @@ impl Disk {
             }
             return Err(StorageError::Failed(format!("simulated {fault:?}")));
         }
-        if self.plant.lies_about_flush(fault, &mut self.prng) {
+        if self.plant.lies_about_flush(fault, self.starting) {
             return Ok(());
         }
         self.make_durable(inode, horizon);
@@ -266,8 +271,12 @@ impl Disk {
     }
 
     fn begin_inner(&mut self, op: &FileOp) -> Result<Step, StorageError> {
+        if self.plant.skips_op(op, self.starting) {
+            return Ok(Step::Done(None));
+        }
         match op {
             FileOp::CreateDirs(path) => {
+                self.plant_other_generations_gone(path);
                 self.create_dirs(path);
                 Ok(Step::Done(None))
             }
@@ -276,7 +285,7 @@ impl Disk {
                 if data.is_empty() {
                     return Ok(Step::Done(None));
                 }
-                Ok(Step::Writing(self.begin_write(inode, 0, data.to_vec())))
+                Ok(Step::Writing(self.begin_write(inode, 0, self.plant.data_to_write(path, data))))
             }
             FileOp::CreateSized { path, bytes, zeroed } => {
                 assert_eq!(bytes % BLOCK_BYTES, 0, "unaligned size {bytes}");
@@ -292,7 +301,7 @@ impl Disk {
                 let end = offset + block_ceil(data.len() as u64);
                 let grows = end.saturating_sub(self.inodes[&inode].visible.len() as u64);
                 self.reserve(grows)?;
-                Ok(Step::Writing(self.begin_write(inode, *offset, data.to_vec())))
+                Ok(Step::Writing(self.begin_write(inode, *offset, self.plant.data_to_write(path, data))))
             }
             FileOp::Flush(path) => {
                 self.open(path)?;
@@ -434,7 +443,7 @@ impl Disk {
         let content = &self.inodes[&inode].visible;
         let from = (offset as usize).min(content.len());
         let until = ((offset + bytes) as usize).min(content.len());
-        Ok(Bytes::copy_from_slice(&content[from..until]))
+        Ok(self.plant.data_read(path, Bytes::copy_from_slice(&content[from..until])))
     }
 
     fn reserve(&mut self, bytes: u64) -> Result<(), StorageError> {
@@ -511,10 +520,13 @@ impl Disk {
             if late.countdown > 0 {
                 return true;
             }
-            due.push((late.inode, late.offset, std::mem::take(&mut late.data)));
+            due.push((std::mem::take(&mut late.dir), late.inode, late.offset, std::mem::take(&mut late.data)));
             false
         });
-        for (inode, offset, data) in due {
+        for (dir, mut inode, offset, data) in due {
+            if self.plant == Plant::S05LateWritesFollow {
+                inode = self.newest_journal(&dir, offset + data.len()).unwrap_or(inode);
+            }
             self.counts.late_writes += 1;
             if self.trace {
                 println!("      disk LATE WRITE lands: {inode:?} at {offset}, {} bytes", data.len());
@@ -613,7 +625,7 @@ impl Disk {
             // The runtime latches it: the kernel would tell only once.
             return Err(StorageError::Failed("an earlier SyncAll failed".to_string()));
         }
-        if self.plant.lies_about_flush(Fault::SyncAll, &mut self.prng) {
+        if self.plant.lies_about_flush(Fault::SyncAll, self.starting) {
             return Ok(());
         }
         for inode in inodes {
@@ -631,6 +643,34 @@ impl Disk {
         Ok(())
     }
 
+    fn dir_of(&self, inode: InodeId) -> String {
+        let found = self.visible.iter().find(|(_, entry)| **entry == Entry::File(inode));
+        found.map_or_else(String::new, |(path, _)| parent(path).to_string())
+    }
+
+    fn newest_journal(&self, dir: &str, bytes: usize) -> Option<InodeId> {
+        let here = self.visible.iter().rev().filter(|(path, _)| is_journal(path) && parent(path) == dir);
+        let inodes = here.filter_map(|(_, entry)| if let Entry::File(inode) = entry { Some(*inode) } else { None });
+        inodes.into_iter().find(|inode| self.inodes[inode].visible.len() >= bytes)
+    }
+
+    /// For [`Plant::S19OldGenerationFirst`]: the first directory of a generation lets the others go.
+    fn plant_other_generations_gone(&mut self, path: &str) {
+        let Some(generation) = path.strip_prefix("journal/").and_then(|rest| rest.split('/').next()) else { return };
+        if self.plant == Plant::S19OldGenerationFirst {
+            let keep = format!("journal/{generation}/");
+            let gone = |name: &String| name.starts_with("journal/") && !format!("{name}/").starts_with(&keep);
+            self.visible.retain(|name, _| !gone(name));
+            self.durable.retain(|name, _| !gone(name));
+        }
+    }
+
+    /// For [`Plant::S14OlderSlot`]: the newer slot of some core's checkpoint is not there.
+    pub fn plant_lose_newest_slot(&mut self, newer: &str) {
+        self.visible.remove(newer);
+        self.durable.remove(newer);
+    }
+
     /// kill -9: what was written stays; what was in flight is lost, lands (perhaps torn), or lands late.
     pub fn kill(&mut self) {
         for write in std::mem::take(&mut self.inflight) {
@@ -638,11 +678,20 @@ impl Disk {
                 0 => {}
                 1..=2 => {
                     let countdown = 1 + self.prng.below(self.late_operations_max);
-                    self.late.push(Late { countdown, inode: write.inode, offset: write.offset, data: write.data });
+                    let dir = self.dir_of(write.inode);
+                    self.late.push(Late { countdown, dir, inode: write.inode, offset: write.offset, data: write.data });
                 }
                 _ if self.prng.percent(15) => self.land_torn(write.inode, write.offset, &write.data),
                 _ => {
                     let _ = self.land(write.inode, write.offset, &write.data);
+                }
+            }
+        }
+        if self.plant == Plant::S20KillLosesWrites {
+            let journals = self.visible.iter().filter(|(path, _)| is_journal(path)).map(|(_, entry)| *entry);
+            for entry in journals.collect::<Vec<_>>() {
+                if let Entry::File(inode) = entry {
+                    self.cut_file(inode, 0, 0);
                 }
             }
         }

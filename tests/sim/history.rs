@@ -223,6 +223,8 @@ pub struct History {
     pub next_value: u64,
     pub next_producer: i64,
     pub answered: u64,
+    /// Some partition was offline in the run before: its frames may still be held.
+    pub offline_seen: bool,
 }
 
 impl History {

@@ -15,6 +15,7 @@ mod history;
 mod machine;
 mod outcome;
 mod plant;
+mod planted;
 mod rot;
 mod seed;
 mod start;
@@ -33,7 +34,7 @@ fn number(name: &str, default: u64) -> u64 {
 
 #[test]
 fn seeds_hold_every_rule() {
-    std::panic::set_hook(Box::new(|panic| trace::line(format!("PANIC {panic}").replace('\n', " "))));
+    trace::hook_panics();
     let replay = std::env::var("SEED").is_ok();
     let first = if replay { number("SEED", 0) } else { number("FIRST_SEED", 0) };
     let count = if replay { 1 } else { number("SEEDS", 200) };

@@ -1,6 +1,7 @@
 //! Start of the simulated machine.
 
 use crate::catalog::Catalog;
+use crate::checkers::space_given_back;
 use crate::machine::{Core, frame_text};
 use crate::outcome::{Halt, Run};
 use crate::trace;
@@ -34,7 +35,10 @@ impl World {
             log: self.settings.clone(),
             broker: BrokerSettings { topic_defaults: self.defaults, auto_create_topics: false },
         };
-        let (metadata, logs) = match self.run_start(settings) {
+        self.disk.starting = true;
+        let started = self.run_start(settings);
+        self.disk.starting = false;
+        let (metadata, logs) = match started {
             Ok(started) => started,
             Err(_) if self.disk.crashed => return Err(Halt::Crashed),
             Err(Refusal::Storage(error)) if self.faulty() => {
@@ -55,6 +59,7 @@ impl World {
         self.cores = logs.into_iter().map(Core::new).collect();
         self.catalog = Some(Catalog::new(metadata, &self.defaults, seed));
         self.reconcile()?;
+        space_given_back::journal_is_bounded(self)?;
         for core in 0..self.cores.len() {
             self.end_turn(core)?;
         }

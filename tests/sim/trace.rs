@@ -52,3 +52,8 @@ pub fn last_panic() -> String {
     let found = LINES.with(|lines| lines.borrow().iter().rev().find(|line| line.starts_with("PANIC")).cloned());
     found.unwrap_or_else(|| "PANIC".to_string())
 }
+
+/// Panics of the product become lines; the seed's outcome tells of them.
+pub fn hook_panics() {
+    std::panic::set_hook(Box::new(|panic| line(format!("PANIC {panic}").replace('\n', " "))));
+}

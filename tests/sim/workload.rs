@@ -6,6 +6,7 @@ use crate::disk::Fault;
 use crate::history::{Producer, Sent};
 use crate::machine::{PendingControl, PendingRead};
 use crate::outcome::{Halt, Run, violation};
+use crate::plant::Plant;
 use crate::world::World;
 use crate::{must, trace};
 use corelane::base::gather::Gather;
@@ -17,6 +18,8 @@ use corelane::wire::record_batch::parse_header;
 use std::collections::BTreeSet;
 
 const UNANSWERED_MAX: usize = 5;
+/// The log hears of the free space with its next tick.
+const TOLD_WITHIN_NS: u64 = 100_000_000;
 
 impl World {
     /// One event of the running machine.
@@ -226,11 +229,21 @@ impl World {
         });
         if appended.duplicate {
             self.coverage.hit("duplicate answered");
+            if self.disk.plant == Plant::S03DuplicateAtOnce {
+                self.partition(id).promise(base, end, sent.content.value).map_err(Halt::Violation)?;
+            }
             // Confirmed data waits for the high watermark (S3); it may have passed already.
             let high_watermark = self.partition(id).high_watermark;
             let answered = self.partition(id).answer_below(high_watermark).map_err(Halt::Violation)?;
             self.history.answered += answered;
         } else {
+            let full_for_ns = self.clock_ns.saturating_sub(self.full_since_ns);
+            must!(
+                self.full_until == 0 || full_for_ns < TOLD_WITHIN_NS || self.free_bytes() > sent.content.bytes as u64,
+                "S6: {id}: {:?} was taken with {} bytes left on the disk",
+                sent.content,
+                self.free_bytes()
+            );
             self.appended_bytes += sent.content.bytes as u64;
         }
         Ok(())
@@ -403,8 +416,12 @@ impl World {
         trace!("delete records {core} {id} up to {to} of {start}..{end}: {result:?}");
         match result {
             Ok(sequence) => {
+                let at_once = self.disk.plant == Plant::S10LogStartAtOnce;
                 let partition = self.partition(id);
                 partition.log_start_requested = partition.log_start_requested.max(to);
+                if at_once {
+                    partition.log_start_answered = partition.log_start_requested;
+                }
                 let control = PendingControl { partition: id, log_start: Some(to), truncated: BTreeSet::new() };
                 self.cores[core].controls.entry(sequence).or_default().push(control);
             }
@@ -489,6 +506,7 @@ impl World {
         trace!("disk has {free} bytes left");
         self.coverage.hit("fault: full disk");
         self.disk.capacity = self.disk.used() + free;
+        self.full_since_ns = self.clock_ns;
         self.full_until = self.events + 100 + self.prng.below(600);
         Ok(())
     }

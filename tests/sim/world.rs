@@ -3,16 +3,18 @@
 use crate::catalog::Catalog;
 use crate::checkers::{log_start, no_acked_loss, recovery_refuses_only_with_cause};
 use crate::coverage::Coverage;
-use crate::disk::Disk;
+use crate::disk::{Disk, is_checkpoint};
 use crate::history::{History, Partition};
 use crate::machine::{Core, now_at};
 use crate::outcome::{Halt, Run, violation};
+use crate::plant::Plant;
 use crate::rot::Rot;
 use crate::{must, trace};
 use corelane::base::clock::Now;
 use corelane::base::config::TopicDefaults;
 use corelane::base::ids::{TopicId, TopicPartition};
 use corelane::base::prng::Prng;
+use corelane::log::checkpoint::Checkpoint;
 use corelane::log::core_log::{LogSettings, Openness};
 use corelane::log::effect::LogNotice;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,6 +55,8 @@ pub struct World {
     /// Faults that had struck before this run of the machine.
     pub faults_before: u64,
     pub full_until: u64,
+    /// When the disk became full.
+    pub full_since_ns: u64,
     pub quiet_steps: u64,
     pub appended_bytes: u64,
     /// Appends may be refused by a full disk up to this moment.
@@ -117,11 +121,18 @@ impl World {
         Ok(true)
     }
 
+    pub fn free_bytes(&self) -> u64 {
+        self.disk.capacity.saturating_sub(self.disk.used()).min(1 << 40)
+    }
+
     /// Lets the clock go on and ticks the cores that are due.
     pub fn pass_time(&mut self, ns: u64) -> Run<()> {
         self.clock_ns += ns;
         let now = self.now();
-        let free = self.disk.capacity.saturating_sub(self.disk.used()).min(1 << 40);
+        let mut free = self.free_bytes();
+        if self.disk.plant == Plant::S06DiskNeverFull {
+            free = 1 << 40;
+        }
         for core in 0..self.cores.len() {
             if now.monotonic_ms() >= self.cores[core].next_tick_ms {
                 self.cores[core].next_tick_ms = now.monotonic_ms() + 10 + self.prng.below(40);
@@ -285,8 +296,12 @@ impl World {
         } else {
             self.disk.kill();
         }
+        self.history.offline_seen |= self.history.partitions.values().any(|partition| partition.offline);
         for partition in self.history.partitions.values_mut() {
             partition.crash(power_cut);
+        }
+        if self.disk.plant == Plant::S14OlderSlot {
+            self.plant_older_slot();
         }
         self.disk.capacity = u64::MAX;
         self.full_until = 0;
@@ -343,5 +358,18 @@ impl World {
     pub fn on_refused(&mut self, text: &str) -> Halt {
         trace!("REFUSED {text}");
         recovery_refuses_only_with_cause::judge(self, text)
+    }
+
+    fn plant_older_slot(&mut self) {
+        let slots = self.disk.files().into_iter().filter(|path| is_checkpoint(path));
+        let number = |path: &String| Checkpoint::decode(self.disk.content(path)?).map(|one| (one.number, path.clone()));
+        let mut found: Vec<(u64, String)> = slots.filter_map(|path| number(&path)).collect();
+        found.sort();
+        // Only where an older slot is left.
+        let dir = |path: &str| path[..path.rfind('/').expect("slots lie in a directory")].to_string();
+        let newest = found.iter().rev().find(|(_, path)| found.iter().filter(|(_, other)| dir(other) == dir(path)).count() == 2);
+        if let Some((_, path)) = newest {
+            self.disk.plant_lose_newest_slot(path);
+        }
     }
 }

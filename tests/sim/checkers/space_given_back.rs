@@ -1,8 +1,10 @@
 //! Deleted topics leave nothing behind and are forgotten in the end (S13); segments below the log start go.
 
+use crate::disk::is_journal;
 use crate::must;
 use crate::outcome::Run;
 use crate::world::World;
+use corelane::base::limits::OFFLINE_JOURNAL_FILES_MAX;
 
 const STEPS: u64 = 6000;
 
@@ -23,6 +25,18 @@ pub fn deleted_topics_are_forgotten(world: &mut World) -> Run<()> {
     for topic in world.history.forgotten.clone() {
         let dir = format!("topics/{topic}");
         must!(!world.disk.names_anything(&dir), "{topic} is forgotten, {dir} is there");
+    }
+    Ok(())
+}
+
+/// However many crashes there were: a core's journal has a bounded number of files (S12), those of offline partitions aside.
+pub fn journal_is_bounded(world: &mut World) -> Run<()> {
+    let held = if world.offline_has_cause() || world.history.offline_seen { OFFLINE_JOURNAL_FILES_MAX } else { 0 };
+    let max = 2 * world.settings.journal_files + 2 + held;
+    for core in 0..world.cores.len() {
+        let dir = format!("journal/{}/{core}/", world.generation);
+        let files = world.disk.files().iter().filter(|path| path.starts_with(&dir) && is_journal(path)).count();
+        must!(files <= max, "S12: {dir} has {files} journal files, at most {max} are right");
     }
     Ok(())
 }
