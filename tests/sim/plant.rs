@@ -15,51 +15,51 @@ pub enum Plant {
     /// The product as it is.
     #[default]
     None,
-    /// A boot's sequences jump by one after its first file.
+    /// S1: a boot's sequences jump by one after its first file.
     S01SequenceGap,
-    /// Flushes of the journal do nothing and report success.
+    /// S2: flushes of the journal do nothing and report success.
     S02LyingFlush,
-    /// A journal write is reported complete while it is in flight.
+    /// S2: a journal write is reported complete while it is in flight.
     S02EarlyCompletion,
-    /// Directories of the journal are never synced.
+    /// S2: directories of the journal are never synced.
     S02NoSyncDir,
-    /// A duplicate is answered before the high watermark has passed it.
+    /// S3: a duplicate is answered before the high watermark has passed it.
     S03DuplicateAtOnce,
-    /// No frame carries a durable mark.
+    /// S4: no frame carries a durable mark.
     S04NoMarks,
-    /// Late writes of a killed process land in the journal file that the next boot fills.
+    /// S5: late writes of a killed process land in the journal file that the next boot fills.
     S05LateWritesFollow,
-    /// The log is told that the disk is never full.
+    /// S6: the log is told that the disk is never full.
     S06DiskNeverFull,
-    /// `syncfs` does nothing and reports success.
+    /// S7: `syncfs` does nothing and reports success.
     S07LyingSyncAll,
-    /// The checkpoint is not flushed before files are reused.
+    /// S7: the checkpoint is not flushed before files are reused.
     S07CheckpointNotFlushed,
-    /// Segment writes never end: the ring does not drain.
+    /// S8: segment writes never end: the ring does not drain.
     S08MovesNeverEnd,
-    /// What a move wrote is not in the file.
+    /// S9: what a move wrote is not in the file.
     S09MovedBytesLost,
-    /// DeleteRecords is answered before its frame is flushed.
+    /// S10: DeleteRecords is answered before its frame is flushed.
     S10LogStartAtOnce,
-    /// Checkpoints do not name the frames of offline partitions.
+    /// S11: checkpoints do not name the frames of offline partitions.
     S11HeldForgotten,
-    /// Journal files of earlier boots are never removed.
+    /// S12: journal files of earlier boots are never removed.
     S12JournalFilesStay,
-    /// A deleted topic is forgotten while the journal still names it.
+    /// S13: a deleted topic is forgotten while the journal still names it.
     S13ForgottenEarly,
-    /// Recovery is handed the older slot of the checkpoint.
+    /// S14: recovery is handed the older slot of the checkpoint.
     S14OlderSlot,
-    /// A scan stops at the first frame that does not follow its predecessor.
+    /// S15: a scan stops at the first frame that does not follow its predecessor.
     S15ScanStops,
-    /// Truncations are not replayed.
+    /// S16: truncations are not replayed.
     S16TruncationForgotten,
-    /// What a start accepts is not made durable before it acts on it.
+    /// S17: what a start accepts is not made durable before it acts on it.
     S17AcceptedNotDurable,
-    /// Segment files that no checkpoint names stay.
+    /// S18: segment files that no checkpoint names stay.
     S18UnnamedStay,
-    /// A change of cores removes the old generation first.
+    /// S19: a change of cores removes the old generation first.
     S19OldGenerationFirst,
-    /// kill -9 loses what was written and not flushed.
+    /// S20: kill -9 loses what was written and not flushed.
     S20KillLosesWrites,
 }
 
@@ -107,7 +107,7 @@ impl Plant {
     /// What a write to a file really writes.
     pub fn data_to_write(self, path: &str, data: &Gather) -> Vec<u8> {
         let bytes = data.to_vec();
-        if self == Plant::S09MovedBytesLost && is_segment(path) && bytes.len() % 7 == 0 {
+        if self == Plant::S09MovedBytesLost && is_segment(path) && bytes.len().is_multiple_of(7) {
             return vec![0; bytes.len()];
         }
         if self == Plant::S11HeldForgotten
@@ -129,7 +129,8 @@ impl Plant {
         }
         let found = scan(&bytes, None);
         let follows = |pair: &[corelane::log::journal_frame::Found]| {
-            pair[1].frame.place.sequence == pair[0].frame.place.sequence.next() && pair[1].frame.place.salt == pair[0].frame.place.salt
+            pair[1].frame.place.sequence == pair[0].frame.place.sequence.next()
+                && pair[1].frame.place.salt == pair[0].frame.place.salt
         };
         let whole = 1 + found.windows(2).take_while(|pair| follows(pair)).count();
         let Some(last) = found.get(whole - 1) else { return bytes };
@@ -146,7 +147,9 @@ impl Plant {
         for found in scan(&Bytes::copy_from_slice(&bytes), None) {
             let (mut place, mut body) = (found.frame.place, found.frame.body);
             match (self, &body) {
-                (Plant::S01SequenceGap, _) if place.file_first > place.boot_first => place.sequence = place.sequence.next(),
+                (Plant::S01SequenceGap, _) if place.file_first > place.boot_first => {
+                    place.sequence = place.sequence.next()
+                }
                 (Plant::S04NoMarks, _) => place.durable_mark = Sequence(0),
                 (Plant::S16TruncationForgotten, FrameBody::Truncate { partition, .. }) => {
                     body = FrameBody::LogStart { partition: *partition, start: corelane::base::offset::Offset::ZERO };

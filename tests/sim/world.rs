@@ -367,7 +367,8 @@ impl World {
         found.sort();
         // Only where an older slot is left.
         let dir = |path: &str| path[..path.rfind('/').expect("slots lie in a directory")].to_string();
-        let newest = found.iter().rev().find(|(_, path)| found.iter().filter(|(_, other)| dir(other) == dir(path)).count() == 2);
+        let newest =
+            found.iter().rev().find(|(_, path)| found.iter().filter(|(_, other)| dir(other) == dir(path)).count() == 2);
         if let Some((_, path)) = newest {
             self.disk.plant_lose_newest_slot(path);
         }
