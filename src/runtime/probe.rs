@@ -17,10 +17,10 @@ const IO_MEMORY_BYTES_MIN: u64 = 64 * 1024;
 const RINGS_PER_CORE: u64 = 3;
 /// Locked memory that the rings of one core take themselves, with headroom for those of a process just killed.
 const RING_BYTES: u64 = 256 * 1024;
-/// A killed process can hold its lock a moment longer.
-const LOCK_RETRIES: u32 = 40;
+/// What a killed process held (lock, ports, locked memory) stays held a moment: the kernel takes its rings down in the background.
+const RETRIES: u32 = 40;
 /// Between two tries: 2 s in all.
-const LOCK_RETRY: Duration = Duration::from_millis(50);
+const RETRY: Duration = Duration::from_millis(50);
 
 /// Memory for the direct I/O of a core, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,17 +33,29 @@ pub struct IoMemory {
 
 /// io_uring must be allowed.
 pub fn io_uring() -> Result<(), String> {
-    // SAFETY: `params` is zeroed and as large as the kernel's structure (120 bytes); the call changes nothing else.
-    let result = unsafe {
-        let mut params = [0_u8; 120];
-        libc::syscall(libc::SYS_io_uring_setup, 4_u32, params.as_mut_ptr())
-    };
-    if result >= 0 {
-        // SAFETY: a descriptor that was made just now and belongs to nobody else.
-        drop(unsafe { OwnedFd::from_raw_fd(result as i32) });
-        return Ok(());
+    let mut result = make_ring();
+    for _ in 0..RETRIES {
+        match &result {
+            // Locked memory is counted per user: the rings of a process just ended may still be in it.
+            Err(error) if error.raw_os_error() == Some(libc::ENOMEM) => std::thread::sleep(RETRY),
+            _ => break,
+        }
+        result = make_ring();
     }
-    Err(io_uring_refused(&Error::last_os_error()))
+    result.map_err(|error| io_uring_refused(&error))
+}
+
+/// Makes a small ring and throws it away.
+fn make_ring() -> Result<(), Error> {
+    let mut params = [0_u8; 120];
+    // SAFETY: `params` is zeroed and as large as the kernel's structure; the call changes nothing else.
+    let result = unsafe { libc::syscall(libc::SYS_io_uring_setup, 4_u32, params.as_mut_ptr()) };
+    if result < 0 {
+        return Err(Error::last_os_error());
+    }
+    // SAFETY: a descriptor that was made just now and belongs to nobody else.
+    drop(unsafe { OwnedFd::from_raw_fd(result as i32) });
+    Ok(())
 }
 
 fn io_uring_refused(error: &Error) -> String {
@@ -60,8 +72,8 @@ fn io_uring_refused(error: &Error) -> String {
         "io_uring cannot be used: {error}\n\
          Probable cause: {cause}.\n\
          Remedy, whichever applies:\n\
-         - container: run with --security-opt seccomp=<profile that allows io_uring_setup, io_uring_enter, io_uring_register>\n  \
-           (scripts/container has one), or, for a trial, --security-opt seccomp=unconfined\n\
+         - container: --security-opt seccomp=unconfined, or a profile that allows io_uring_setup, io_uring_enter and\n  \
+           io_uring_register\n\
          - host: sysctl -w kernel.io_uring_disabled=0\n\
          - locked memory: ulimit -l unlimited (container: --ulimit memlock=-1)"
     )
@@ -155,14 +167,14 @@ fn lock(path: &Path) -> Result<File, String> {
     let mut file = opened.map_err(|error| {
         format!("cannot open {shown}: {error}\nRemedy: the user of this process must own the data directory")
     })?;
-    for _ in 0..LOCK_RETRIES {
+    for _ in 0..RETRIES {
         // SAFETY: the descriptor is open as long as `file` lives.
         if unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) } == 0 {
             // For whoever is refused; nothing depends on it.
             let _ = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
             return Ok(file);
         }
-        std::thread::sleep(LOCK_RETRY);
+        std::thread::sleep(RETRY);
     }
     let owner = std::fs::read_to_string(path.join("lock")).unwrap_or_default();
     let owner = if owner.trim().is_empty() { String::new() } else { format!(" (process {})", owner.trim()) };
