@@ -28,7 +28,8 @@ use support::Random;
 fn volatile_disk_process() {
     let Ok(variable) = std::env::var(rig::DISK_VARIABLE) else { return };
     let parts: Vec<&str> = variable.split(',').collect();
-    volatile_disk::run(parts[0], parts[1], parts[2].parse().expect("bytes"));
+    let number = |index: usize| parts[index].parse().expect("a number");
+    volatile_disk::run(parts[0], parts[1], number(2), number(3));
 }
 
 /// Memory for O_DIRECT.

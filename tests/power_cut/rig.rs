@@ -6,11 +6,12 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// xfs refuses less than 300 MiB.
 const DISK_BYTES: usize = 1 << 30;
-/// Tells the re-executed test binary that it is the disk: mount point, socket, bytes, separated by commas.
+/// Tells the re-executed test binary that it is the disk: mount point, socket, bytes, bytes of a sector, separated by commas.
 pub const DISK_VARIABLE: &str = "POWER_CUT_DISK";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,18 @@ impl FileSystem {
         match self {
             FileSystem::Ext4 => "ext4",
             FileSystem::Xfs => "xfs",
+        }
+    }
+}
+
+impl FileSystem {
+    /// What a power cut leaves whole. xfs does not survive a directory block that is torn inside while its own recovery writes
+    /// it (its sequence number is in the first part, so that the next recovery takes the block for written: CRC error at
+    /// mount), hence it gets the 4096-byte sectors of a newer drive.
+    fn sector_bytes(self) -> usize {
+        match self {
+            FileSystem::Ext4 => 512,
+            FileSystem::Xfs => 4096,
         }
     }
 }
@@ -68,15 +81,19 @@ pub struct Rig {
     loop_device: Option<String>,
     mounted: bool,
     scratch: Scratch,
+    _turn: MutexGuard<'static, ()>,
 }
 
+static TURN: Mutex<()> = Mutex::new(());
+
 impl Rig {
-    /// A mounted, empty file system on a volatile disk. The error is an obstacle (a kernel without FUSE mounts or loop
+    /// A mounted, empty file system on a volatile disk; one at a time in a process, so that no test waits for another's disk. The error is an obstacle (a kernel without FUSE mounts or loop
     /// devices, as in many containers): a reason to skip, with a word.
     pub fn new(file_system: FileSystem) -> Result<Rig, String> {
         if let Some(obstacle) = obstacle(file_system) {
             return Err(obstacle);
         }
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let scratch = Scratch::new("power-cut");
         let (fuse, mount) = (scratch.path().join("fuse"), scratch.path().join("mount"));
         std::fs::create_dir_all(&fuse).map_err(|error| error.to_string())?;
@@ -84,7 +101,8 @@ impl Rig {
         let socket = scratch.path().join("orders");
         let listener = UnixListener::bind(&socket).map_err(|error| error.to_string())?;
         listener.set_nonblocking(true).map_err(|error| error.to_string())?;
-        let variable = format!("{},{},{DISK_BYTES}", fuse.display(), socket.display());
+        let sector_bytes = file_system.sector_bytes();
+        let variable = format!("{},{},{DISK_BYTES},{sector_bytes}", fuse.display(), socket.display());
         let itself = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut disk_process = Command::new(itself)
             .args(["volatile_disk_process", "--exact", "--nocapture"])
@@ -102,7 +120,8 @@ impl Rig {
             }
         };
         let answers = BufReader::new(orders.try_clone().map_err(|error| error.to_string())?);
-        let mut rig = Rig { file_system, disk_process, orders, answers, loop_device: None, mounted: false, scratch };
+        let mut rig =
+            Rig { file_system, disk_process, orders, answers, loop_device: None, mounted: false, scratch, _turn: turn };
         rig.attach()?;
         rig.format()?;
         rig.mount()?;
@@ -175,8 +194,10 @@ impl Rig {
     fn attach(&mut self) -> Result<(), String> {
         let file = self.scratch.path().join("fuse").join(FILE);
         let file = file.to_str().expect("utf-8");
-        let device = run("losetup", &["--find", "--show", "--direct-io=on", file])?;
-        self.order(&format!("undo losetup -d {device}"));
+        let sector_bytes = self.file_system.sector_bytes().to_string();
+        let device = run("losetup", &["--find", "--show", "--direct-io=on", "--sector-size", &sector_bytes, file])?;
+        // By file, not by device: that may be somebody else's by then.
+        self.order(&format!("undo losetup -n -O NAME -j '{file}' | xargs -r losetup -d"));
         self.loop_device = Some(device);
         Ok(())
     }
@@ -185,8 +206,10 @@ impl Rig {
         let Some(device) = self.loop_device.take() else { return Ok(()) };
         run("losetup", &["-d", &device])?;
         // The device lets go of its file a moment later; until then the old state would be served again.
+        let file = self.scratch.path().join("fuse").join(FILE);
+        let file = file.to_str().expect("utf-8").to_string();
         let deadline = Instant::now() + Duration::from_secs(10);
-        while run("losetup", &[&device]).is_ok() {
+        while run("losetup", &["-n", "-O", "NAME", "-j", &file]).is_ok_and(|devices| !devices.is_empty()) {
             if Instant::now() > deadline {
                 return Err(format!("{device} stays attached"));
             }

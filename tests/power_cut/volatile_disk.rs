@@ -1,7 +1,7 @@
 //! A disk with a volatile write cache: a FUSE program that serves one file, which a loop device turns into a block device.
 //!
 //! Writes reach the `current` picture at once and the `durable` one at the next flush (FSYNC, which is what the loop device
-//! makes of a flush). A power cut takes the unflushed writes in their order and lets each 512-byte sector of each survive
+//! makes of a flush). A power cut takes the unflushed writes in their order and lets each sector of each survive
 //! with a chosen probability, so that a sector can keep any of its versions; then the disk is dead (EIO) until the power
 //! returns. Lives in a process of its own, which the test starts by running itself again.
 //!
@@ -23,7 +23,6 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 
 /// Name of the one file.
 pub const FILE: &str = "disk";
-const SECTOR_BYTES: usize = 512;
 const ROOT: u64 = 1;
 const DISK: u64 = 2;
 
@@ -38,6 +37,7 @@ enum Power {
 }
 
 struct Platter {
+    sector_bytes: usize,
     current: Vec<u8>,
     durable: Vec<u8>,
     /// Writes since the last flush.
@@ -48,9 +48,9 @@ struct Platter {
 }
 
 impl Platter {
-    fn new(bytes: usize) -> Platter {
+    fn new(bytes: usize, sector_bytes: usize) -> Platter {
         let (current, durable) = (vec![0; bytes], vec![0; bytes]);
-        Platter { current, durable, unflushed: Vec::new(), power: Power::On, writes: 0, flushes: 0 }
+        Platter { sector_bytes, current, durable, unflushed: Vec::new(), power: Power::On, writes: 0, flushes: 0 }
     }
 
     fn write(&mut self, at: usize, data: &[u8]) -> Result<(), Errno> {
@@ -81,9 +81,9 @@ impl Platter {
         let (mut kept, mut lost) = (0, 0);
         let unflushed = std::mem::take(&mut self.unflushed);
         for (at, data) in &unflushed {
-            for (index, sector) in data.chunks(SECTOR_BYTES).enumerate() {
+            for (index, sector) in data.chunks(self.sector_bytes).enumerate() {
                 if random.below(100) < keep_percent {
-                    let start = at + index * SECTOR_BYTES;
+                    let start = at + index * self.sector_bytes;
                     self.durable[start..start + sector.len()].copy_from_slice(sector);
                     kept += 1;
                 } else {
@@ -133,7 +133,7 @@ impl Disk {
         FileAttr {
             ino: INodeNo(inode),
             size,
-            blocks: size / SECTOR_BYTES as u64,
+            blocks: size / 512,
             atime: UNIX_EPOCH,
             mtime: UNIX_EPOCH,
             ctime: UNIX_EPOCH,
@@ -228,9 +228,17 @@ impl Filesystem for Disk {
     }
 }
 
+/// A cut between a write and its flush is the one that tells; it comes soon under load.
+fn wait_for_unflushed(platter: &Mutex<Platter>) {
+    let deadline = Instant::now() + Duration::from_millis(300);
+    while platter.lock().expect("platter").unflushed.is_empty() && Instant::now() < deadline {
+        std::thread::yield_now();
+    }
+}
+
 /// The life of the disk process: mount, obey orders until the socket closes, undo, unmount.
-pub fn run(mount_point: &str, socket: &str, bytes: usize) {
-    let platter = Arc::new(Mutex::new(Platter::new(bytes)));
+pub fn run(mount_point: &str, socket: &str, bytes: usize, sector_bytes: usize) {
+    let platter = Arc::new(Mutex::new(Platter::new(bytes, sector_bytes)));
     let mut config = Config::default();
     config.mount_options = vec![MountOption::FSName("volatile-disk".into()), MountOption::RW];
     let session = match fuser::spawn_mount(Disk(Arc::clone(&platter), bytes as u64), mount_point, &config) {
@@ -248,7 +256,12 @@ pub fn run(mount_point: &str, socket: &str, bytes: usize) {
                 undo.push(command.to_string());
                 "noted".to_string()
             }
-            None => platter.lock().expect("platter").order(&line),
+            None => {
+                if line.starts_with("cut") {
+                    wait_for_unflushed(&platter);
+                }
+                platter.lock().expect("platter").order(&line)
+            }
         };
         if writeln!(orders, "{answer}").is_err() {
             break;

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long a start may take before the test fails.
-pub const READY_LIMIT: Duration = Duration::from_secs(60);
+pub const READY_LIMIT: Duration = Duration::from_secs(40);
 
 /// The binary under test: built by cargo, or the one that `CORELANE_BINARY` names.
 pub fn binary() -> PathBuf {
@@ -191,7 +191,8 @@ impl Broker {
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    return Err(format!("not ready after {} ms; printed {:?}", limit.as_millis(), self.seen));
+                    let (limit, threads) = (limit.as_millis(), self.threads());
+                    return Err(format!("not ready after {limit} ms; printed {:?}; threads:\n{threads}", self.seen));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     let status = self.child.wait().expect("wait");
@@ -199,6 +200,18 @@ impl Broker {
                 }
             }
         }
+    }
+
+    /// Where each thread is in the kernel (as far as we may look): what a start that hangs waits for.
+    fn threads(&self) -> String {
+        let mut text = String::new();
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid()));
+        for task in tasks.into_iter().flatten().filter_map(Result::ok) {
+            let read = |name: &str| std::fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let (name, wait, stack) = (read("comm"), read("wchan"), read("stack"));
+            text.push_str(&format!("{} in {wait}\n{stack}", name.trim()));
+        }
+        text
     }
 
     pub fn ready(&self) -> &Ready {
