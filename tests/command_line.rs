@@ -201,7 +201,7 @@ fn both_signals_stop_cleanly_and_keep_the_data() {
 #[test]
 fn dev_prints_lines_to_copy_and_leaves_nothing() {
     let scratch = Scratch::new("dev");
-    let port = free_ports(2);
+    let port = free_ports();
     let log_path = scratch.path().join("dev.log");
     let mut command = Command::new(binary());
     command.args(["dev", "--cores", "1", "--port", &port.to_string()]);

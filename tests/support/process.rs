@@ -33,7 +33,7 @@ pub struct Machine {
 
 impl Machine {
     pub fn new(data: &Path, work: &Path, cores: usize) -> Machine {
-        Machine { data: data.into(), work: work.into(), cores, port: free_ports(8), keys: Vec::new() }
+        Machine { data: data.into(), work: work.into(), cores, port: free_ports(), keys: Vec::new() }
     }
 
     pub fn with(mut self, key: &str, value: impl ToString) -> Machine {
@@ -275,14 +275,27 @@ impl Drop for Broker {
     }
 }
 
-/// First of `count` ports in a row that are free now, outside the ephemeral range so that no client takes them meanwhile.
-pub fn free_ports(count: u16) -> u16 {
+/// Ports that one machine may use.
+const PORTS_PER_MACHINE: u16 = 8;
+/// Below the ephemeral range, so that no client takes them.
+const PORT_FIRST: u16 = 12_000;
+const PORT_BLOCKS: u16 = 2_000;
+
+/// First of a block of free ports. The block stays this process's own (a lock on a file named after it), so that tests that
+/// run at the same time do not try each other's ports while a broker is down.
+pub fn free_ports() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let own = (std::process::id() % 500) as u16 * 16;
+    let directory = std::env::temp_dir().join("corelane-test-ports");
+    std::fs::create_dir_all(&directory).expect("a directory for port locks");
+    let own = (std::process::id() % u32::from(PORT_BLOCKS)) as u16;
     loop {
-        let step = NEXT.fetch_add(count, Ordering::Relaxed);
-        let base = 12_000 + (own + step) % 18_000;
-        if (base..base + count).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+        let block = (own + NEXT.fetch_add(1, Ordering::Relaxed)) % PORT_BLOCKS;
+        let base = PORT_FIRST + block * PORTS_PER_MACHINE;
+        let lock = File::create(directory.join(base.to_string())).expect("a port lock");
+        let is_own = lock.try_lock().is_ok();
+        if is_own && (base..base + PORTS_PER_MACHINE).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok()) {
+            // Held until the process ends.
+            std::mem::forget(lock);
             return base;
         }
     }
