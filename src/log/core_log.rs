@@ -388,6 +388,11 @@ impl CoreLog {
         self.was_paused = paused;
     }
 
+    /// Memory that batches keep alive: pinned ones and the cache (S12).
+    pub fn memory_bytes(&self) -> u64 {
+        self.pinned_cost + self.cache_cost
+    }
+
     /// The oldest effect not yet taken.
     pub fn poll_effect(&mut self) -> Option<LogEffect> {
         self.effects.pop()

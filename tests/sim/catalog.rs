@@ -16,12 +16,14 @@ use corelane::metadata::controller::ControllerSettings;
 use corelane::metadata::controller::create_topics::{NewTopic, create_topics};
 use corelane::metadata::controller::delete_topics::{TopicSelector, delete_topics, forget_topic};
 use corelane::metadata::controller::machine::clean_shutdown_records;
+use corelane::metadata::controller::producer_ids::allocate_producer_ids;
 use corelane::metadata::delta::Delta;
 use corelane::metadata::image::Image;
 use corelane::metadata::log::MetadataLog;
 use corelane::metadata::topic_config::{BrokerWide, TopicSettings};
 use corelane::metadata::topics::Topic;
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 const TOPICS_MAX: u64 = 6;
@@ -48,6 +50,8 @@ pub struct Catalog {
     entropy: Prng,
     job: Option<MetadataJob>,
     published: VecDeque<Published>,
+    /// A block of producer ids that is not durable yet, and the end offset at which it is.
+    block: Option<(u64, Range<i64>)>,
 }
 
 impl Catalog {
@@ -59,6 +63,7 @@ impl Catalog {
             entropy: Prng::new(seed),
             job: None,
             published: VecDeque::new(),
+            block: None,
         }
     }
 
@@ -119,6 +124,32 @@ impl World {
         trace!("delete {}", id.topic);
         catalog.log.append(decision.records, now);
         self.history.deleting.insert(id.topic);
+        Ok(())
+    }
+
+    /// A producer id, once a block of them is durable; never one that was given before (J3).
+    pub fn next_producer_id(&mut self) -> Option<i64> {
+        if let Some(id) = self.history.producer_ids.next() {
+            return Some(id);
+        }
+        let now = self.now();
+        let catalog = self.catalog();
+        if catalog.block.is_none() && catalog.log.may_grow() {
+            let decision = allocate_producer_ids(catalog.log.proposed());
+            let end_offset = catalog.log.append(decision.records, now);
+            catalog.block = Some((end_offset, decision.answer));
+        }
+        None
+    }
+
+    fn take_producer_ids(&mut self, end_offset: u64) -> Run<()> {
+        let Some((_, ids)) = self.catalog().block.take_if(|(wanted, _)| *wanted <= end_offset) else { return Ok(()) };
+        let given = self.history.producer_ids_end;
+        must!(ids.start >= given, "producer ids {ids:?} are given a second time, all below {given} were");
+        self.history.producer_ids_end = ids.end;
+        // Few of each block, so that a seed asks for many.
+        self.history.producer_ids = ids.start..ids.start + 4;
+        self.coverage.hit("producer ids allocated");
         Ok(())
     }
 
@@ -184,6 +215,7 @@ impl World {
         catalog.log.check();
         let Some(committed) = committed else { return Ok(()) };
         trace!("metadata committed {:?}", committed.delta);
+        self.take_producer_ids(committed.image.end_offset())?;
         for topic in &committed.delta.topics_deleted {
             self.history.delete(*topic);
             if self.disk.plant == Plant::S13ForgottenEarly {

@@ -6,6 +6,7 @@ use corelane::base::ids::{TopicId, TopicPartition};
 use corelane::base::offset::Durability;
 use corelane::log::core_log::PartitionSettings;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Range;
 
 /// A batch that a client sent and has no answer for.
 #[derive(Clone, Debug)]
@@ -221,7 +222,9 @@ pub struct History {
     /// Deleted and forgotten: no file may name them.
     pub forgotten: BTreeSet<TopicId>,
     pub next_value: u64,
-    pub next_producer: i64,
+    /// Producer ids that were allocated durably and not yet given away, and the end of all that ever were.
+    pub producer_ids: Range<i64>,
+    pub producer_ids_end: i64,
     pub answered: u64,
     /// Some partition was offline in the run before: its frames may still be held.
     pub offline_seen: bool,

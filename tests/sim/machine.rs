@@ -41,7 +41,8 @@ pub struct PendingRead {
     pub partition: TopicPartition,
     pub from: i64,
     pub until: i64,
-    pub log_start: i64,
+    pub bytes_max: usize,
+    pub at_least_one: bool,
 }
 
 /// A control frame that has not been flushed.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use corelane::log::journal_frame::{Found, scan};
 
 /// What rotted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RotKind {
     Journal,
     Segment,
@@ -27,9 +27,20 @@ pub struct Rot {
 impl World {
     /// Lets one sector of some file rot; the machine is down.
     pub fn rot_something(&mut self) {
-        let files = self.disk.files();
-        let kinds: [fn(&str) -> bool; 4] = [is_journal, is_segment, is_checkpoint, is_metadata];
+        let kinds = [RotKind::Journal, RotKind::Segment, RotKind::Checkpoint, RotKind::Metadata];
         let kind = kinds[self.prng.below(4) as usize];
+        self.rot_something_of(kind);
+    }
+
+    /// Lets one sector of some file of a kind rot.
+    pub fn rot_something_of(&mut self, kind: RotKind) {
+        let files = self.disk.files();
+        let kind = match kind {
+            RotKind::Journal => is_journal,
+            RotKind::Segment => is_segment,
+            RotKind::Checkpoint => is_checkpoint,
+            RotKind::Metadata => is_metadata,
+        };
         let files: Vec<&String> = files.iter().filter(|path| kind(path) && !path.ends_with(".tmp")).collect();
         if files.is_empty() {
             return;

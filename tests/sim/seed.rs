@@ -6,6 +6,7 @@ use crate::disk::{Disk, Fault};
 use crate::history::History;
 use crate::outcome::{Halt, Run};
 use crate::plant::Plant;
+use crate::rot::RotKind;
 use crate::trace;
 use crate::world::{Regime, World};
 use corelane::base::config::TopicDefaults;
@@ -167,6 +168,7 @@ fn begin_run(world: &mut World) -> Run<()> {
     if world.prng.percent(20) {
         world.cores_wanted = 1 + world.prng.below(3) as usize;
     }
+    world.trouble_at_start();
     world.started = world.start()?;
     if world.started && world.history.partitions.is_empty() {
         world.create_topic()?;
@@ -182,6 +184,7 @@ fn close(world: &mut World) -> Run<()> {
     world.verify(100)?;
     liveness::appends_go_on(world)?;
     space_given_back::deleted_topics_are_forgotten(world)?;
+    space_given_back::deleted_records_are_given_back(world)?;
     world.verify(100)
 }
 
@@ -192,7 +195,9 @@ fn rot_phase(world: &mut World) -> Run<()> {
         let ended = run_and_stop(world);
         go_down(world, ended)?;
     }
-    world.rot_something();
+    if world.prng.percent(80) {
+        world.rot_something();
+    }
     let ended = run_on_rot(world);
     go_down(world, ended)
 }
@@ -215,6 +220,12 @@ fn run_on_rot(world: &mut World) -> Run<()> {
     }
     world.regime.calm = true;
     world.verify(100)?;
+    for _ in 0..1000 {
+        world.step()?;
+    }
+    if world.rot.is_none() {
+        world.rot_something_of(RotKind::Segment);
+    }
     for _ in 0..1000 {
         world.step()?;
     }

@@ -2,12 +2,14 @@
 
 use crate::catalog::Catalog;
 use crate::checkers::space_given_back;
+use crate::disk::Fault;
 use crate::machine::{Core, frame_text};
 use crate::outcome::{Halt, Run};
 use crate::trace;
 use crate::world::World;
 use bytes::Bytes;
 use corelane::base::ids::{CoreId, MachineId};
+use corelane::base::storage::StorageError;
 use corelane::broker::settings::BrokerSettings;
 use corelane::broker::start::{Refusal, StartSettings, begin, recover_core};
 use corelane::log::checkpoint::Checkpoint;
@@ -41,12 +43,21 @@ impl World {
         let (metadata, logs) = match started {
             Ok(started) => started,
             Err(_) if self.disk.crashed => return Err(Halt::Crashed),
+            Err(Refusal::Storage(StorageError::Full)) if self.disk.capacity < u64::MAX => {
+                trace!("start failed: the disk is full");
+                return Ok(false);
+            }
             Err(Refusal::Storage(error)) if self.faulty() => {
                 trace!("start failed: {error:?}");
                 return Ok(false);
             }
             Err(Refusal::Storage(error)) => {
                 return Err(Halt::Violation(format!("start failed without a fault: {error:?}")));
+            }
+            Err(Refusal::Corrupt(text)) if self.faulty() && self.cores_before != self.cores_wanted => {
+                // A change of cores that cannot read a segment is refused; the operator tries again.
+                trace!("change of cores failed: {text}");
+                return Ok(false);
             }
             Err(refusal) => return Err(self.on_refused(&refusal.to_string())),
         };
@@ -64,6 +75,38 @@ impl World {
             self.end_turn(core)?;
         }
         Ok(true)
+    }
+
+    /// Some starts meet a failing or a full disk.
+    pub fn trouble_at_start(&mut self) {
+        if self.disk.crash_in == 0 {
+            return;
+        }
+        match self.prng.below(100) {
+            0..=5 => {
+                let faults = [
+                    Fault::MetadataWrite,
+                    Fault::MetadataFlush,
+                    Fault::CheckpointWrite,
+                    Fault::JournalFlush,
+                    Fault::SyncAll,
+                    Fault::SegmentWrite,
+                    Fault::SegmentRead,
+                ];
+                let fault = faults[self.prng.below(faults.len() as u64) as usize];
+                trace!("next {fault:?} fails");
+                self.disk.armed.insert(fault);
+            }
+            6..=9 => {
+                let free = self.prng.below(4 << 20);
+                trace!("disk has {free} bytes left");
+                self.coverage.hit("fault: full disk at start");
+                self.disk.capacity = self.disk.used() + free;
+                self.full_since_ns = self.clock_ns;
+                self.full_until = self.events + 100 + self.prng.below(600);
+            }
+            _ => {}
+        }
     }
 
     /// The product's start, core after core.

@@ -1,6 +1,6 @@
 //! What clients do, and what the machine does meanwhile: one event at a time.
 
-use crate::batch::{Content, decode_all, encode};
+use crate::batch::{Content, Seen, decode_all, encode};
 use crate::checkers::{offsets_dense, one_value_for_ever, producer_window};
 use crate::disk::Fault;
 use crate::history::{Producer, Sent};
@@ -130,6 +130,9 @@ impl World {
             self.add_producer(id);
         }
         let count = self.partition(id).producers.len() as u64;
+        if count == 0 {
+            return Ok(());
+        }
         let index = self.prng.below(count) as usize;
         let waiting = self.partition(id).producers[index].unanswered.iter().position(|sent| sent.at.is_none());
         let at = match waiting {
@@ -151,8 +154,7 @@ impl World {
     }
 
     fn add_producer(&mut self, id: TopicPartition) {
-        self.history.next_producer += 1;
-        let producer_id = self.history.next_producer;
+        let Some(producer_id) = self.next_producer_id() else { return };
         self.partition(id).producers.push(Producer {
             id: producer_id,
             next_sequence: 0,
@@ -300,6 +302,20 @@ impl World {
         self.end_turn(core)
     }
 
+    /// Every batch that must be remembered is answered as a duplicate, at its place.
+    fn probe_all(&mut self, id: TopicPartition) -> Run<()> {
+        let core = self.core_of(id);
+        for index in 0..self.partition(id).producers.len() {
+            let producer = &self.partition(id).producers[index];
+            let remembered = producer_window::remembered(producer);
+            let newest = producer.answered.iter().rev().take(remembered).copied();
+            for (content, base) in newest.collect::<Vec<_>>() {
+                self.probe(id, content, base)?;
+            }
+        }
+        self.end_turn(core)
+    }
+
     fn probe(&mut self, id: TopicPartition, content: Content, base: i64) -> Run<()> {
         let core = self.core_of(id);
         let batch = encode(&content);
@@ -333,29 +349,29 @@ impl World {
             start + self.prng.below(span) as i64
         };
         let bytes_max = 1 + self.prng.below(20_000) as usize;
-        self.read(id, from, end, bytes_max)?;
+        let at_least_one = self.prng.percent(80);
+        self.read(id, from, end, bytes_max, at_least_one)?;
         self.end_turn(core)
     }
 
     /// Reads from one offset on; the answer is judged now or when it comes.
-    pub fn read(&mut self, id: TopicPartition, from: i64, until: i64, bytes_max: usize) -> Run<()> {
+    pub fn read(&mut self, id: TopicPartition, from: i64, until: i64, bytes_max: usize, at_least_one: bool) -> Run<()> {
         let core = self.core_of(id);
         let log = &mut self.cores[core].log;
-        let log_start = log.offsets(id).expect("it is open").log_start.0;
         let available = log.available_bytes(id, Offset(from), Offset(until), 1 << 20);
         must!(available > 0, "{id}: nothing is available in [{from}, {until})");
-        let answer = log.read(id, Offset(from), Offset(until), bytes_max, true);
+        let answer = log.read(id, Offset(from), Offset(until), bytes_max, at_least_one);
         if self.cores[core].moves() {
             self.coverage.hit("read while a move ran");
         }
         match answer {
             Read::Ready(data) => {
                 self.coverage.hit("read from memory");
-                self.judge_read(id, from, until, &data)
+                self.judge_read(&PendingRead { partition: id, from, until, bytes_max, at_least_one }, &data)
             }
             Read::Pending(ticket) => {
                 self.coverage.hit("read from disk");
-                let pending = PendingRead { partition: id, from, until, log_start };
+                let pending = PendingRead { partition: id, from, until, bytes_max, at_least_one };
                 self.cores[core].reads.insert(ticket, pending);
                 Ok(())
             }
@@ -363,19 +379,44 @@ impl World {
         }
     }
 
-    fn judge_read(&mut self, id: TopicPartition, from: i64, until: i64, data: &Gather) -> Run<()> {
+    fn judge_read(&mut self, read: &PendingRead, data: &Gather) -> Run<()> {
+        let PendingRead { partition: id, from, until, bytes_max, at_least_one } = *read;
         let seen = decode_all(&data.to_vec())
             .map_err(|text| Halt::Violation(format!("{id}: a read from {from} gave {text}")))?;
-        must!(!seen.is_empty(), "{id}: a read of [{from}, {until}) gave nothing");
-        trace!("read {id} {from}..{until} gave {}..{}", seen[0].base, seen[seen.len() - 1].end);
+        must!(!seen.is_empty() || !at_least_one, "{id}: a read of [{from}, {until}) gave nothing");
+        must!(
+            data.len() <= bytes_max || (at_least_one && seen.len() == 1),
+            "{id}: a read of at most {bytes_max} bytes gave {} in {} batches",
+            data.len(),
+            seen.len()
+        );
+        let Some(last) = seen.last().copied() else { return Ok(()) };
+        trace!("read {id} {from}..{until} gave {}..{}", seen[0].base, last.end);
         offsets_dense::of_read(id, from, until, &seen)?;
         if self.history.partition(id).is_none() {
             return Ok(());
         }
         let epoch = self.epoch_of(id);
         let partition = self.partition(id);
-        partition.read_end = seen[seen.len() - 1].end;
-        one_value_for_ever::of_read(partition, epoch.0, &seen)
+        partition.read_end = last.end;
+        one_value_for_ever::of_read(partition, epoch.0, &seen)?;
+        self.judge_epoch(id, &last)
+    }
+
+    /// The epoch cache knows every epoch that a batch in the log carries.
+    fn judge_epoch(&mut self, id: TopicPartition, seen: &Seen) -> Run<()> {
+        let core = self.core_of(id);
+        let log = &self.cores[core].log;
+        let Some(offsets) = log.offsets(id).filter(|offsets| offsets.log_start.0 <= seen.base) else { return Ok(()) };
+        if self.partition(id).offline {
+            return Ok(());
+        }
+        let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(seen.epoch));
+        let right =
+            answer.is_some_and(|(epoch, end)| epoch.0 == seen.epoch && end.0 >= seen.end && end <= offsets.log_end);
+        must!(right, "{id}: {seen:?} is in the log, its epoch ends at {answer:?}, {offsets:?}");
+        self.coverage.hit("epoch looked up");
+        Ok(())
     }
 
     pub fn on_read_done(&mut self, core: usize, ticket: Ticket, data: Result<Gather, ReadError>) -> Run<()> {
@@ -385,7 +426,7 @@ impl World {
         let id = read.partition;
         let alive = self.history.partition(id).is_some();
         match data {
-            Ok(data) => self.judge_read(id, read.from, read.until, &data),
+            Ok(data) => self.judge_read(&read, &data),
             Err(ReadError::Gone) => {
                 // Unless DeleteRecords has passed it meanwhile.
                 let passed = alive && self.partition(id).log_start_requested > read.from;
@@ -551,7 +592,7 @@ impl World {
         let mut at = offsets.log_start.0;
         while at < offsets.high_watermark.0 {
             let bytes_max = 4096 + self.prng.below(30_000) as usize;
-            self.read(id, at, offsets.high_watermark.0, bytes_max)?;
+            self.read(id, at, offsets.high_watermark.0, bytes_max, true)?;
             self.end_turn(core)?;
             let ended = self.settle(20_000, |world| Ok(world.cores[core].reads.is_empty()))?;
             must!(ended, "{id}: a read from {at} does not end");
@@ -563,6 +604,7 @@ impl World {
             at = read_end;
         }
         self.coverage.hit("read of a whole partition");
+        self.probe_all(id)?;
         let partition = self.partition(id);
         must!(
             partition.promised_end() <= offsets.log_end.0 || partition.promised_end() <= offsets.log_start.0,

@@ -1,7 +1,7 @@
 //! The world of one seed: a disk, a machine that starts, runs and dies again and again, and the clients' memory of it.
 
 use crate::catalog::Catalog;
-use crate::checkers::{log_start, no_acked_loss, recovery_refuses_only_with_cause};
+use crate::checkers::{log_start, memory_bound, no_acked_loss, recovery_refuses_only_with_cause};
 use crate::coverage::Coverage;
 use crate::disk::{Disk, is_checkpoint};
 use crate::history::{History, Partition};
@@ -104,7 +104,7 @@ impl World {
             self.on_notice(core, notice)?;
         }
         self.cores[core].check();
-        Ok(())
+        memory_bound::of_core(&self.cores[core].log, &self.settings)
     }
 
     /// One completion on a core, if it has something under way.

@@ -2,6 +2,7 @@
 
 pub mod liveness;
 pub mod log_start;
+pub mod memory_bound;
 pub mod no_acked_loss;
 pub mod offsets_dense;
 pub mod one_value_for_ever;

@@ -29,6 +29,39 @@ pub fn deleted_topics_are_forgotten(world: &mut World) -> Run<()> {
     Ok(())
 }
 
+/// The machine is healthy: goes on until no segment lies wholly below its partition's log start (but the newest).
+pub fn deleted_records_are_given_back(world: &mut World) -> Run<()> {
+    let mut left = Vec::new();
+    for _ in 0..STEPS {
+        left = segments_below_log_start(world);
+        if left.is_empty() {
+            return Ok(());
+        }
+        for _ in 0..50 {
+            world.step()?;
+        }
+    }
+    must!(left.is_empty(), "segments below the log start stay: {left:?}");
+    Ok(())
+}
+
+fn segments_below_log_start(world: &World) -> Vec<String> {
+    let files = world.disk.files();
+    let mut left = Vec::new();
+    for partition in world.history.partitions.values().filter(|partition| !partition.offline) {
+        let dir = format!("topics/{}/{}/", partition.id.topic, partition.id.partition);
+        let here: Vec<&String> = files.iter().filter(|path| path.starts_with(&dir)).collect();
+        for pair in here.windows(2) {
+            // A segment ends where the next one begins.
+            let end: i64 = pair[1][dir.len()..].trim_end_matches(".segment").parse().expect("named by its base offset");
+            if end <= partition.log_start_answered {
+                left.push(pair[0].clone());
+            }
+        }
+    }
+    left
+}
+
 /// However many crashes there were: a core's journal has a bounded number of files (S12), those of offline partitions aside.
 pub fn journal_is_bounded(world: &mut World) -> Run<()> {
     let held = if world.offline_has_cause() || world.history.offline_seen { OFFLINE_JOURNAL_FILES_MAX } else { 0 };
