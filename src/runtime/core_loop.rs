@@ -144,6 +144,7 @@ struct Signals {
 
 /// Runs a core on the executor of this thread until [`Letter::End`].
 pub async fn run(mut parts: CoreParts) {
+    parts.watched.watch_caller().await;
     let queue = glommio::executor().current_task_queue();
     let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()>>>| {
         glommio::spawn_local_into(task, queue).expect("the queue exists").detach();

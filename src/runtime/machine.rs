@@ -20,7 +20,7 @@ use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
 use crate::runtime::core_loop::{self, CoreParts, Letter, Report, Reporter};
 use crate::runtime::file_storage::FileStorage;
-use crate::runtime::guard::Guard;
+use crate::runtime::guard::{self, Guard};
 use crate::runtime::listener::bind;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::Mesh;
@@ -34,7 +34,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// How long tasks of an executor may run before others have their turn.
@@ -45,6 +45,8 @@ const BIND_RETRIES: u32 = 100;
 const BIND_RETRY: Duration = Duration::from_millis(20);
 /// A stop that takes longer is given up: recovery will do the rest.
 const STOP_MAX: Duration = Duration::from_secs(60);
+/// A core that has not begun after this time is nudged.
+const NUDGE_AFTER: Duration = Duration::from_millis(50);
 /// Exit code of a start that is refused or a run that failed.
 const FAILED: i32 = 1;
 
@@ -226,7 +228,7 @@ impl Machine {
             Err(text) => return failed(&text),
         };
         for _ in 0..executors.len() {
-            match self.reports.recv() {
+            match self.next_start() {
                 Ok(Report::Ready(_)) => {}
                 Ok(Report::Failed(core, why)) => {
                     // It has ended or is about to; what it ended with says more.
@@ -253,6 +255,16 @@ impl Machine {
         }
         self.guard.stop();
         0
+    }
+
+    /// The next core's word on its start. One that is silent may have parked before its first task (G1 of the guard).
+    fn next_start(&self) -> Result<Report, RecvTimeoutError> {
+        loop {
+            match self.reports.recv_timeout(NUDGE_AFTER) {
+                Err(RecvTimeoutError::Timeout) => guard::nudge(),
+                word => return word,
+            }
+        }
     }
 
     fn addresses(&self) -> Vec<String> {

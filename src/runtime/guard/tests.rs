@@ -1,7 +1,7 @@
 //! Executors beside a CPU hog: none may stand still. `LONG=<seconds>` runs that long, then shows that the
 //! defect is real.
 
-use super::Guard;
+use super::{Guard, nudge};
 use glommio::io::PollableFd;
 use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement};
 use std::io::{ErrorKind, Read, Write};
@@ -59,6 +59,48 @@ fn start(guard: Option<&Guard>) -> Load {
         }));
     }
     load
+}
+
+/// An executor may park before its first task, or between that one and the guard's own.
+#[test]
+fn every_executor_begins_beside_hogs() {
+    let guard = Guard::start(EXECUTORS);
+    let stop = Arc::new(AtomicBool::new(false));
+    let hog = |stop: Arc<AtomicBool>| {
+        while !stop.load(Ordering::Relaxed) {
+            std::hint::black_box((0..100_000_u64).fold(0, |sum, value| sum ^ std::hint::black_box(value)));
+        }
+    };
+    let hogs: Vec<_> =
+        (0..EXECUTORS * 2).map(|_| stop.clone()).map(|stop| std::thread::spawn(move || hog(stop))).collect();
+    for round in 0..rounds() {
+        let watched = guard.watched(round % EXECUTORS);
+        let (sender, begun) = std::sync::mpsc::channel();
+        let builder = LocalExecutorBuilder::new(Placement::Fixed(round % EXECUTORS)).name("core");
+        let executor = builder.preempt_timer(Duration::from_micros(500)).spawn(move || async move {
+            watched.watch_caller().await;
+            let beside = glommio::spawn_local_into(async {}, glommio::executor().current_task_queue());
+            sender.send(()).expect("waited for");
+            beside.expect("the queue exists").await;
+            sender.send(()).expect("waited for");
+        });
+        let begins = Instant::now();
+        while begun.recv_timeout(Duration::from_millis(50)).is_err() {
+            nudge();
+            assert!(begins.elapsed() < STILL, "round {round}: the first task does not run");
+        }
+        begun.recv_timeout(STILL).unwrap_or_else(|_| panic!("round {round}: parked behind its first task"));
+        executor.expect("an executor").join().expect("ends");
+        // The waker of an executor that has ended is not to be woken again.
+        std::mem::forget(guard.watched[round % EXECUTORS].waker.lock().expect("not poisoned").take());
+    }
+    stop.store(true, Ordering::Relaxed);
+    hogs.into_iter().for_each(|hog| hog.join().expect("a hog does not panic"));
+    guard.stop();
+}
+
+fn rounds() -> usize {
+    std::env::var("STARTS").map_or(100, |starts| starts.parse().expect("STARTS is a number"))
 }
 
 /// Passes a byte back and forth for ever; the side that counts begins.
