@@ -71,6 +71,19 @@ pub struct Config {
     pub tail_cache_bytes: u64,
     /// `io.memory.bytes`, per core.
     pub io_memory_bytes: usize,
+    /// Every row of the table as text, for clients that ask.
+    pub values: Vec<ConfigValue>,
+}
+
+/// The value in force of one row of the table.
+#[derive(Clone, Debug)]
+pub struct ConfigValue {
+    /// The row.
+    pub key: &'static table::Key,
+    /// Empty for none.
+    pub value: String,
+    /// Somebody set it: a file, the environment or a flag.
+    pub given: bool,
 }
 
 /// The rows of scope `Topics`.
@@ -175,6 +188,7 @@ impl Resolved {
             journal_zeroed: self.flag("journal.zeroed"),
             tail_cache_bytes: self.whole("tail.cache.bytes"),
             io_memory_bytes: self.whole("io.memory.bytes") as usize,
+            values: table::KEYS.iter().map(|key| self.value(key)).collect(),
         };
         self.check_relations(&config)?;
         Ok(config)
@@ -236,6 +250,11 @@ impl Resolved {
             return Err(self.wrong("advertised.listeners", "clients cannot connect to a wildcard address; name a host"));
         }
         config.check_cores(config.cores.unwrap_or(1))
+    }
+
+    fn value(&self, key: &'static table::Key) -> ConfigValue {
+        let given = self.settings.contains_key(key.name);
+        ConfigValue { key, value: self.text(key.name).to_string(), given }
     }
 
     fn text(&self, name: &'static str) -> &str {

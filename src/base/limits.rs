@@ -71,3 +71,15 @@ pub const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const PINNED_RING_MULTIPLE_MAX: u64 = 2;
 /// Milliseconds between two housekeeping rounds of a segment writer (files to remove, deleted topics to forget).
 pub const HOUSEKEEPING_EVERY_MS: u64 = 500;
+/// Decompressed bytes of one batch that a search by time looks at; beyond them it answers with the batch's first offset.
+pub const SCAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Decompressed bytes of one snappy block, which has to be in memory whole.
+pub const SNAPPY_BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Searches by time per core that read or decompress at once; more wait.
+pub const SEARCHES_ACTIVE_MAX: usize = 4;
+/// Incremental fetch sessions per core (Kafka's `max.incremental.fetch.session.cache.slots`).
+pub const FETCH_SESSIONS_MAX: usize = 1_000;
+/// Partitions of all fetch sessions of a core; a session that would exceed them is not made (about 100 bytes each).
+pub const FETCH_SESSION_PARTITIONS_MAX: usize = 400_000;
+/// A fetch session unused for this long gives way to any new one; one younger than this never gives way to another (Kafka's number).
+pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;

@@ -4,14 +4,18 @@
 //! table here. ApiVersions and the counters follow from the tables.
 
 mod api_versions;
+pub(super) mod create_partitions;
 pub(super) mod create_topics;
 mod delete_records;
 pub(super) mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
 pub(super) mod fetch;
 mod find_coordinator;
 pub(super) mod init_producer_id;
-mod list_offsets;
+pub(super) mod list_offsets;
 pub(super) mod metadata;
+mod offset_for_leader_epoch;
 pub(super) mod produce;
 
 use crate::base::clock::Now;
@@ -20,7 +24,7 @@ use crate::base::ids::TopicPartition;
 use crate::broker::broker::Broker;
 use crate::broker::session::AnswerSlot;
 use crate::wire::api::{APIS, ApiKey};
-use crate::wire::messages::{DeleteRecordsRequest, ListOffsetsRequest};
+use crate::wire::messages::{DeleteRecordsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest};
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
 
@@ -57,6 +61,7 @@ pub(super) enum Held {
     Produce(Box<produce::ProduceRun>),
     ListOffsets(ListOffsetsRequest),
     DeleteRecords(DeleteRecordsRequest),
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
 }
 
 /// What a held request waits for.
@@ -110,6 +115,10 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<delete_topics::DeleteTopics>(),
     entry::<delete_records::DeleteRecords>(),
     entry::<init_producer_id::InitProducerId>(),
+    entry::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    entry::<describe_configs::DescribeConfigs>(),
+    entry::<create_partitions::CreatePartitions>(),
+    entry::<describe_cluster::DescribeCluster>(),
 ];
 
 const _: () = {
@@ -130,6 +139,9 @@ pub(super) fn resume(broker: &mut Broker, context: &Context, held: Held, now: No
     match held {
         Held::Produce(run) => produce::advance(broker, context, run, now),
         Held::ListOffsets(request) => list_offsets::ListOffsets::handle(broker, context, request, now),
+        Held::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::OffsetForLeaderEpoch::handle(broker, context, request, now)
+        }
         Held::DeleteRecords(request) => delete_records::DeleteRecords::handle(broker, context, request, now),
     }
 }

@@ -16,7 +16,9 @@ use crate::broker::counters::Counters;
 use crate::broker::delayed::fetch::DelayedFetches;
 use crate::broker::delayed::flush::DelayedDeletes;
 use crate::broker::delayed::produce::DelayedProduce;
+use crate::broker::delayed::search::DelayedSearches;
 use crate::broker::event::{Effect, Event};
+use crate::broker::fetch_session::FetchSessions;
 use crate::broker::message::Message;
 use crate::broker::partition::broker_id;
 use crate::broker::producer_ids::ProducerIds;
@@ -50,7 +52,9 @@ pub struct Broker {
     pub(super) sessions: Sessions,
     pub(super) produces: DelayedProduce,
     pub(super) fetches: DelayedFetches,
+    pub(super) fetch_sessions: FetchSessions,
     pub(super) deletes: DelayedDeletes,
+    pub(super) searches: DelayedSearches,
     pub(super) producer_ids: ProducerIds,
     pub(super) questions: Questions,
     /// Core 0 only.
@@ -73,11 +77,13 @@ pub(super) struct BrokerParts {
     pub(super) image: Arc<Image>,
     pub(super) log: CoreLog,
     pub(super) seat: Option<ControllerSeat>,
+    /// Random per core and process.
+    pub(super) seed: u64,
 }
 
 impl Broker {
     pub(super) fn new(parts: BrokerParts, now: Now) -> Broker {
-        let BrokerParts { core, settings, advertised, image, mut log, seat } = parts;
+        let BrokerParts { core, settings, advertised, image, mut log, seat, seed } = parts;
         assert_eq!(seat.is_some(), core == CoreId(0));
         assert_eq!(advertised.len(), usize::from(image.cores()));
         // What an earlier run left of deleted topics: the log says when nothing is left (S13).
@@ -94,7 +100,9 @@ impl Broker {
             sessions: Sessions::default(),
             produces: DelayedProduce::default(),
             fetches: DelayedFetches::default(),
+            fetch_sessions: FetchSessions::new(seed),
             deletes: DelayedDeletes::default(),
+            searches: DelayedSearches::default(),
             producer_ids: ProducerIds::default(),
             questions: Questions::default(),
             seat,
@@ -120,6 +128,8 @@ impl Broker {
             Event::Disconnected { connection } => {
                 self.sessions.disconnected(connection);
                 self.fetches.disconnected(connection);
+                let searches = self.searches.disconnected(connection);
+                self.log.cancel_searches(&searches.into_iter().collect());
             }
             Event::Log(input) => self.log.handle(input, now),
             Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
@@ -181,6 +191,8 @@ impl Broker {
         self.log.check();
         self.sessions.check();
         self.fetches.check();
+        self.fetch_sessions.check();
+        self.searches.check();
         self.produces.check(|partition| self.log.offsets(partition).map(|offsets| offsets.high_watermark));
         if let Some(seat) = &self.seat {
             seat.check();

@@ -16,6 +16,7 @@ use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
 use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::controller::ControllerSettings;
+use crate::metadata::controller::create_partitions::create_partitions;
 use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
 use crate::metadata::controller::machine::clean_shutdown_records;
@@ -101,7 +102,8 @@ impl ControllerSeat {
 
     fn decide(&mut self, request: ControllerRequest, now: Now) -> ControllerAnswer {
         let grows = match &request {
-            ControllerRequest::CreateTopics { validate_only, .. } => !validate_only,
+            ControllerRequest::CreateTopics { validate_only, .. }
+            | ControllerRequest::CreatePartitions { validate_only, .. } => !validate_only,
             ControllerRequest::AutoCreateTopics { .. } | ControllerRequest::ProducerIds => true,
             ControllerRequest::DeleteTopics { .. } => false,
         };
@@ -117,6 +119,10 @@ impl ControllerSeat {
                 }
                 let decision = create_topics(&image, &self.settings, &topics, validate_only, &mut self.entropy);
                 (decision.records, ControllerAnswer::CreateTopics(decision.answer))
+            }
+            ControllerRequest::CreatePartitions { topics, validate_only } => {
+                let decision = create_partitions(&image, &topics, validate_only);
+                (decision.records, ControllerAnswer::CreatePartitions(decision.answer))
             }
             ControllerRequest::AutoCreateTopics { names } => {
                 let decision = auto_create_topics(&image, &self.settings, &names, &mut self.entropy);

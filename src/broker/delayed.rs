@@ -3,3 +3,4 @@
 pub(super) mod fetch;
 pub(super) mod flush;
 pub(super) mod produce;
+pub(super) mod search;

@@ -5,6 +5,7 @@
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::TopicId;
 use crate::metadata::controller::Refused;
+use crate::metadata::controller::create_partitions::{CreatePartitionsOutcome, MorePartitions};
 use crate::metadata::controller::create_topics::{CreateTopicResult, NewTopic};
 use crate::metadata::controller::delete_topics::{DeleteTopicResult, TopicSelector};
 use crate::metadata::delta::Delta;
@@ -63,6 +64,13 @@ pub enum ControllerRequest {
         /// Decide, but change nothing.
         validate_only: bool,
     },
+    /// CreatePartitions.
+    CreatePartitions {
+        /// The topics.
+        topics: Vec<MorePartitions>,
+        /// Decide, but change nothing.
+        validate_only: bool,
+    },
     /// Topics that somebody asked Metadata for.
     AutoCreateTopics {
         /// Their names.
@@ -82,6 +90,8 @@ pub enum ControllerRequest {
 pub enum ControllerAnswer {
     /// One result per name.
     CreateTopics(Vec<CreateTopicResult>),
+    /// One result per name.
+    CreatePartitions(Vec<CreatePartitionsOutcome>),
     /// One result per name.
     AutoCreateTopics(Vec<AutoCreateResult>),
     /// One result per topic of the request.

@@ -8,6 +8,7 @@ mod controller_seat;
 pub mod counters;
 mod delayed;
 pub mod event;
+mod fetch_session;
 pub mod message;
 mod partition;
 mod producer_ids;

@@ -7,6 +7,9 @@ use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
 use crate::wire::leader_hint::LeaderHint;
 
+/// Bits of Kafka's operations on the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
+pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+
 /// A partition that this core leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Led {

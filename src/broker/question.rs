@@ -21,6 +21,10 @@ pub(super) enum Question {
         context: Context,
         topics: Vec<TopicSelector>,
     },
+    CreatePartitions {
+        context: Context,
+        names: Vec<String>,
+    },
     /// A Metadata request that names topics to be made first.
     Metadata {
         context: Context,
@@ -63,6 +67,13 @@ impl Broker {
                     other => Err(refusal(other)),
                 };
                 api::create_topics::answered(self, &context, names, results);
+            }
+            Question::CreatePartitions { context, names } => {
+                let results = match answer {
+                    ControllerAnswer::CreatePartitions(results) => Ok(results),
+                    other => Err(refusal(other)),
+                };
+                api::create_partitions::answered(self, &context, names, results);
             }
             Question::DeleteTopics { context, topics } => {
                 let results = match answer {

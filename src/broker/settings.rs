@@ -1,6 +1,6 @@
 //! What a broker is told at construction. The runtime fills it from the configuration; nothing here changes later.
 
-use crate::base::config::TopicDefaults;
+use crate::base::config::{Config, ConfigValue, TopicDefaults};
 
 /// Settings that every core of a machine shares.
 #[derive(Clone, Debug)]
@@ -9,6 +9,16 @@ pub struct BrokerSettings {
     pub topic_defaults: TopicDefaults,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
+    /// The whole configuration as text, for clients that ask.
+    pub values: Vec<ConfigValue>,
+}
+
+impl BrokerSettings {
+    /// What the brokers need of a configuration.
+    pub fn of(config: &Config) -> BrokerSettings {
+        let (topic_defaults, auto_create_topics) = (config.topic_defaults, config.auto_create_topics);
+        BrokerSettings { topic_defaults, auto_create_topics, values: config.values.clone() }
+    }
 }
 
 /// Where clients find a core.

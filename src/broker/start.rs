@@ -116,11 +116,13 @@ impl Begun {
         let image = metadata.image().clone();
         let controller = ControllerSettings::new(&settings.broker.topic_defaults);
         let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed));
+        let first_seed = settings.seed ^ 0x5E55_1075;
         let shared = Arc::new(settings.broker);
         let advertised: Arc<[Advertised]> = advertised.into();
         let broker = |(log, core): (CoreLog, u16)| {
             let (settings, advertised, image) = (shared.clone(), advertised.clone(), image.clone());
-            Broker::new(BrokerParts { core: CoreId(core), settings, advertised, image, log, seat: seat.take() }, now)
+            let (core, seat, seed) = (CoreId(core), seat.take(), Prng::new(first_seed ^ u64::from(core)).next_u64());
+            Broker::new(BrokerParts { core, settings, advertised, image, log, seat, seed }, now)
         };
         logs.into_iter().zip(0..).map(broker).collect()
     }

@@ -18,6 +18,11 @@ impl TopicCache {
         TopicCache { broker_wide, settings: Map::default() }
     }
 
+    /// The broker's values of topic configs.
+    pub(super) fn broker_wide(&self) -> &BrokerWide {
+        &self.broker_wide
+    }
+
     /// A topic's configs in force.
     pub(super) fn settings(&mut self, topic: &Topic) -> TopicSettings {
         *self.settings.entry(topic.id).or_insert_with(|| TopicSettings::of(topic, &self.broker_wide))

@@ -28,7 +28,7 @@ impl Broker {
         while let Some(fetch) = self.fetches.take_due() {
             progress = true;
             let context = fetch.context;
-            let outcome = api::fetch::attempt(self, &context, fetch.request, fetch.deadline_ns, now);
+            let outcome = api::fetch::attempt(self, &context, (fetch.request, fetch.using), fetch.deadline_ns, now);
             self.conclude(&context, outcome);
         }
         while let Some((to, message)) = self.seat.as_mut().and_then(|seat| seat.poll_message()) {
@@ -56,6 +56,7 @@ impl Broker {
             }
             LogNotice::Flushed { sequence } => self.deletes.flushed(sequence, &mut released),
             LogNotice::ReadDone { ticket, data } => api::fetch::read_done(self, ticket, data),
+            LogNotice::SearchDone { ticket, found } => api::list_offsets::search_done(self, ticket, found),
             LogNotice::Writable => self.ring_changed(now),
             LogNotice::ReadOnly { why } => {
                 tracing::error!(core = self.core.0, why, "the journal failed: this core is read-only until restart");

@@ -8,7 +8,7 @@
 //! 16 number u64 | 24 generation u32 | 28 core u16 | 30 reserved u16 | 32 boot u32 | 36 first live sequence u64
 //! 44 key of the journal's salts u64 | 52 partitions: count u32, then for each
 //!      topic id 16 | partition i32 | log start i64 | held first, last sequence u64 (0, 0: not offline) | segments: count u32, then each
-//!        base i64 | end i64 | file bytes u64 | newest state block: position u64, bytes u32
+//!        base i64 | end i64 | file bytes u64 | newest state block: position u64, bytes u32 | max timestamp i64
 //! ```
 
 use crate::base::decode::Decoder;
@@ -23,6 +23,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 
 const MAGIC: u32 = u32::from_be_bytes(*b"CLCK");
 const VERSION: u8 = 1;
+/// Bytes of an encoded segment.
+const SEGMENT_BYTES: usize = 44;
 
 /// One partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +50,14 @@ pub struct CheckpointSegment {
     pub file_bytes: u64,
     /// Newest state block.
     pub block: BlockAt,
+    /// Largest timestamp of its batches, as their headers say.
+    pub max_timestamp: i64,
 }
 
 impl From<&Segment> for CheckpointSegment {
     fn from(segment: &Segment) -> CheckpointSegment {
-        CheckpointSegment { base: segment.base, end: segment.end, file_bytes: segment.file_bytes, block: segment.block }
+        let Segment { base, end, file_bytes, block, max_timestamp, .. } = *segment;
+        CheckpointSegment { base, end, file_bytes, block, max_timestamp }
     }
 }
 
@@ -64,6 +69,7 @@ impl CheckpointSegment {
             end: self.end,
             file_bytes: self.file_bytes,
             block: self.block,
+            max_timestamp: self.max_timestamp,
             runs: None,
             deltas: 0,
             bytes_since_full: 0,
@@ -124,6 +130,7 @@ impl Checkpoint {
                 out.put_u64(segment.file_bytes);
                 out.put_u64(segment.block.position);
                 out.put_u32(segment.block.bytes);
+                out.put_i64(segment.max_timestamp);
             }
         }
         let length = out.len() as u32;
@@ -187,12 +194,12 @@ fn decode_partition(fields: &mut Decoder<'_>) -> Option<CheckpointPartition> {
     let log_start = Offset(fields.i64()?);
     let (first, last) = (Sequence(fields.u64()?), Sequence(fields.u64()?));
     let held = (last > Sequence(0)).then_some((first, last));
-    let count = fields.count(36)?;
+    let count = fields.count(SEGMENT_BYTES)?;
     let mut segments = Vec::with_capacity(count);
     for _ in 0..count {
         let (base, end, file_bytes) = (Offset(fields.i64()?), Offset(fields.i64()?), fields.u64()?);
         let block = BlockAt { position: fields.u64()?, bytes: fields.u32()? };
-        segments.push(CheckpointSegment { base, end, file_bytes, block });
+        segments.push(CheckpointSegment { base, end, file_bytes, block, max_timestamp: fields.i64()? });
     }
     Some(CheckpointPartition { partition, log_start, held, segments })
 }
@@ -209,6 +216,7 @@ mod tests {
             end: Offset(10),
             file_bytes: 8192,
             block: BlockAt { position: 4096, bytes: 200 },
+            max_timestamp: 1_700_000_000_000,
         };
         let partition = TopicPartition { topic: TopicId([1; 16]), partition: 4 };
         let held = Some((Sequence(3), Sequence(9)));

@@ -27,6 +27,7 @@ use crate::log::journal_frame::FrameBody;
 use crate::log::log::{Log, LogState};
 use crate::log::producer_state::Verdict;
 use crate::log::reading::{IndexCache, PendingRead};
+use crate::log::search::{PendingSearch, Searches};
 use crate::log::segment_move::Move;
 use crate::log::segment_writer::SegmentWriter;
 use crate::log::tail::{TailBatch, keep};
@@ -52,6 +53,8 @@ pub(super) enum Purpose {
     RemoveTopicDirectory(TopicId),
     /// A cold read.
     Read(Box<PendingRead>),
+    /// A step of a search by time.
+    Search(Box<PendingSearch>),
 }
 
 /// An append that waits for written and flushed prefix.
@@ -77,6 +80,7 @@ pub struct CoreLog {
     pub(super) writer: SegmentWriter,
     pub(super) deletions: Vec<Deletion>,
     pub(super) indexes: IndexCache,
+    pub(super) searches: Searches,
     unflushed: VecDeque<Unflushed>,
     /// The first this many of `unflushed` are written.
     unflushed_written: usize,
@@ -107,6 +111,7 @@ impl CoreLog {
             writer: SegmentWriter::default(),
             deletions: Vec::new(),
             indexes: IndexCache::default(),
+            searches: Searches::default(),
             unflushed: VecDeque::new(),
             unflushed_written: 0,
             cache: VecDeque::new(),
@@ -219,7 +224,8 @@ impl CoreLog {
         self.pinned_bytes += bytes.len() as u64;
         self.pinned_cost += cost as u64;
         self.free_bytes = self.free_bytes.saturating_sub(bytes.len() as u64);
-        log.push(TailBatch { base, end, sequence, again: false, bytes, cost });
+        let max_timestamp = append.header.max_timestamp;
+        log.push(TailBatch { base, end, sequence, again: false, bytes, cost, max_timestamp });
         if !log.tail.has_earlier_pinned() {
             self.dirty.insert(partition);
         }
@@ -235,10 +241,21 @@ impl CoreLog {
         self.logs.get(&partition).map(Log::offsets)
     }
 
-    /// Largest epoch at or below `epoch` and its end offset (the high watermark bounds what is told). The partition is open.
-    pub fn end_offset_for_epoch(&self, partition: TopicPartition, epoch: LeaderEpoch) -> Option<(LeaderEpoch, Offset)> {
+    /// Largest epoch at or below `asked` and its end offset ([`end_offset`](crate::log::leader_epochs::LeaderEpochs::end_offset)). The partition is open.
+    pub fn end_offset_for_epoch(
+        &self,
+        partition: TopicPartition,
+        asked: LeaderEpoch,
+        current: LeaderEpoch,
+    ) -> Option<(LeaderEpoch, Offset)> {
         let log = self.logs.get(&partition)?;
-        log.open_state()?.epochs.end_offset(epoch, log.log_end())
+        log.open_state()?.epochs.end_offset(asked, current, log.log_end())
+    }
+
+    /// The leader epoch of the record at `offset`, if there is one. The partition is open.
+    pub fn epoch_at(&self, partition: TopicPartition, offset: Offset) -> Option<LeaderEpoch> {
+        let log = self.logs.get(&partition).filter(|log| offset < log.log_end())?;
+        log.open_state()?.epochs.at(offset)
     }
 
     /// Moves the log start. `to` is at most the high watermark. The answer may leave once `LogNotice::Flushed` reaches the
@@ -295,6 +312,7 @@ impl CoreLog {
                     self.note_flushed();
                 }
             }
+            LogInput::Scanned { ticket, found } => self.handle_scanned(ticket, found),
             LogInput::Files { ticket, done } => {
                 if !self.journal.handle_files(ticket, &done) {
                     self.handle_files(ticket, done, now);
@@ -315,6 +333,7 @@ impl CoreLog {
             Purpose::RemoveTopic(topic) => self.handle_topic_removed(topic, done),
             Purpose::RemoveTopicDirectory(topic) => self.handle_directory_removed(topic, done),
             Purpose::Read(read) => self.handle_read(ticket, *read, done),
+            Purpose::Search(search) => self.handle_search(ticket, *search, done),
         }
     }
 

@@ -32,6 +32,7 @@ impl Purpose {
         match self {
             Purpose::Open(partition) | Purpose::Move(partition, _) => Some(partition.topic),
             Purpose::Read(read) => Some(read.partition().topic),
+            Purpose::Search(search) => Some(search.partition().topic),
             Purpose::Sync | Purpose::Checkpoint | Purpose::Remove => None,
             Purpose::RemoveTopic(_) | Purpose::RemoveTopicDirectory(_) => None,
         }

@@ -4,6 +4,8 @@ use crate::base::gather::Gather;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Offset, Sequence};
 use crate::base::storage::{FileOp, FilesDone, StorageError};
+use crate::log::record_scan::{FoundRecord, RecordScan};
+use crate::wire::record_heads::Unreadable;
 use std::sync::Arc;
 
 /// Names one journal write, flush or batch of file operations until its completion.
@@ -44,6 +46,13 @@ pub enum LogEffect {
         /// In this order.
         ops: Vec<FileOp>,
     },
+    /// Look inside a batch ([`RecordScan::perform`]), off the executor.
+    Scan {
+        /// Names the completion.
+        ticket: Ticket,
+        /// At what.
+        scan: RecordScan,
+    },
 }
 
 /// A completion.
@@ -69,6 +78,13 @@ pub enum LogInput {
         ticket: Ticket,
         /// How it ended.
         done: FilesDone,
+    },
+    /// A `Scan` effect ended.
+    Scanned {
+        /// Names the completion.
+        ticket: Ticket,
+        /// What was found.
+        found: Result<Option<FoundRecord>, Unreadable>,
     },
 }
 
@@ -105,6 +121,13 @@ pub enum LogNotice {
         ticket: Ticket,
         /// What to write, or what was read.
         data: Result<Gather, ReadError>,
+    },
+    /// A search by time has ended.
+    SearchDone {
+        /// Names the completion.
+        ticket: Ticket,
+        /// The record, if there is one.
+        found: Result<Option<FoundRecord>, ReadError>,
     },
     /// Appends were paused by a full ring and may go on.
     Writable,

@@ -26,11 +26,30 @@ impl LeaderEpochs {
         self.starts.last().map(|(epoch, _)| *epoch)
     }
 
-    /// Largest epoch at or below `asked` and where it ends: at the start of the next one, or at the log's end.
-    pub fn end_offset(&self, asked: LeaderEpoch, log_end: Offset) -> Option<(LeaderEpoch, Offset)> {
-        let index = self.starts.partition_point(|(epoch, _)| *epoch <= asked).checked_sub(1)?;
-        let end = self.starts.get(index + 1).map_or(log_end, |(_, start)| *start);
-        Some((self.starts[index].0, end))
+    /// Largest epoch at or below `asked` and where it ends: at the start of the next one, or at the log's end. An epoch before all
+    /// known ones ended where the first of them starts. `current` began at the log's end if it has no record yet; of later
+    /// ones nothing is known.
+    pub fn end_offset(
+        &self,
+        asked: LeaderEpoch,
+        current: LeaderEpoch,
+        log_end: Offset,
+    ) -> Option<(LeaderEpoch, Offset)> {
+        if asked.0 < 0 || asked > current {
+            return None;
+        }
+        if asked == current {
+            return Some((current, log_end));
+        }
+        let after = self.starts.partition_point(|(epoch, _)| *epoch <= asked);
+        let end = self.starts.get(after).map_or(log_end, |(_, start)| *start);
+        Some((after.checked_sub(1).map_or(asked, |index| self.starts[index].0), end))
+    }
+
+    /// The epoch of the record at `offset`, if there is one.
+    pub fn at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        let index = self.starts.partition_point(|(_, start)| *start <= offset).checked_sub(1)?;
+        Some(self.starts[index].0)
     }
 
     /// Forgets epochs that start at or above `end`.
@@ -81,18 +100,26 @@ mod tests {
         for (epoch, base) in [(1, 0), (1, 5), (3, 10), (6, 30)] {
             epochs.note(LeaderEpoch(epoch), Offset(base));
         }
-        let ask =
-            |epochs: &LeaderEpochs, asked| epochs.end_offset(LeaderEpoch(asked), Offset(40)).map(|(e, o)| (e.0, o.0));
-        assert_eq!(ask(&epochs, 0), None);
+        let ask = |epochs: &LeaderEpochs, asked| {
+            let end = epochs.end_offset(LeaderEpoch(asked), LeaderEpoch(8), Offset(40));
+            end.map(|(epoch, offset)| (epoch.0, offset.0))
+        };
+        assert_eq!(ask(&epochs, -1), None);
+        assert_eq!(ask(&epochs, 0), Some((0, 0)));
         assert_eq!(ask(&epochs, 2), Some((1, 10)));
         assert_eq!(ask(&epochs, 5), Some((3, 30)));
-        assert_eq!(ask(&epochs, 9), Some((6, 40)));
-        assert_eq!(ask(&epochs.below(Offset(30)), 9), Some((3, 40)));
+        assert_eq!(ask(&epochs, 7), Some((6, 40)));
+        assert_eq!(ask(&epochs, 8), Some((8, 40)), "the current epoch, without a record yet");
+        assert_eq!(ask(&epochs, 9), None);
+        assert_eq!(ask(&epochs.below(Offset(30)), 7), Some((3, 40)));
+        let at = |offset| epochs.at(Offset(offset)).map(|epoch| epoch.0);
+        assert_eq!((at(0), at(9), at(10), at(99)), (Some(1), Some(1), Some(3), Some(6)));
+        assert_eq!(LeaderEpochs::default().at(Offset(0)), None);
         let mut out = BytesMut::new();
         epochs.encode(&mut out);
         assert_eq!(LeaderEpochs::decode(&mut Decoder::new(&out)), Some(epochs.clone()));
         epochs.advance_start(Offset(12));
-        assert_eq!(ask(&epochs, 2), None);
+        assert_eq!(ask(&epochs, 2), Some((2, 10)));
         assert_eq!(ask(&epochs, 3), Some((3, 30)));
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A run ends after [`INDEX_INTERVAL_BYTES`], so it is both the step of a search and the unit of a read: a read takes whole
 //! runs, and the run's checksum covers what Kafka's batch CRC does not (base offset, length, leader epoch, magic, the CRC
-//! itself: the first 21 bytes of each batch), as D6 asks.
+//! itself: the first 21 bytes of each batch), as D6 asks. Its largest timestamp lets a search by time pass over it.
 
 use crate::base::decode::Decoder;
 use crate::base::gather::Gather;
@@ -14,7 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Bytes of a batch that its own CRC does not cover.
 const PREFIX_BYTES: usize = 21;
 /// Bytes of an encoded run.
-const RUN_BYTES: usize = 20;
+const RUN_BYTES: usize = 28;
 
 /// Batches side by side in a segment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +27,25 @@ pub struct Run {
     pub bytes: u32,
     /// CRC32C over the first 21 bytes of each batch.
     pub checksum: u32,
+    /// Largest of its batches' largest timestamps, as their headers say.
+    pub max_timestamp: i64,
 }
 
 /// Adds a batch behind the last one of an extent; starts a new run when the last is full or when `new_run` says so.
 pub fn note(runs: &mut Vec<Run>, base: Offset, position: u32, batch: &[u8], new_run: bool) {
     let prefix = &batch[..PREFIX_BYTES];
+    let max_timestamp = record_batch::max_timestamp(batch);
     match runs.last_mut() {
         Some(run) if !new_run && u64::from(run.bytes) < INDEX_INTERVAL_BYTES => {
             assert_eq!(run.position + run.bytes, position, "batches of a run are side by side");
             run.bytes += batch.len() as u32;
             run.checksum = crc32c::crc32c_append(run.checksum, prefix);
+            run.max_timestamp = run.max_timestamp.max(max_timestamp);
         }
-        _ => runs.push(Run { base, position, bytes: batch.len() as u32, checksum: crc32c::crc32c(prefix) }),
+        _ => {
+            let (bytes, checksum) = (batch.len() as u32, crc32c::crc32c(prefix));
+            runs.push(Run { base, position, bytes, checksum, max_timestamp });
+        }
     }
 }
 
@@ -55,6 +62,7 @@ pub fn encode(runs: &[Run], out: &mut BytesMut) {
         out.put_u32(run.position);
         out.put_u32(run.bytes);
         out.put_u32(run.checksum);
+        out.put_i64(run.max_timestamp);
     }
 }
 
@@ -64,7 +72,8 @@ pub fn decode(from: &mut Decoder<'_>) -> Option<Vec<Run>> {
     let mut runs = Vec::with_capacity(count);
     for _ in 0..count {
         let (base, position) = (Offset(from.i64()?), from.u32()?);
-        runs.push(Run { base, position, bytes: from.u32()?, checksum: from.u32()? });
+        let (bytes, checksum) = (from.u32()?, from.u32()?);
+        runs.push(Run { base, position, bytes, checksum, max_timestamp: from.i64()? });
     }
     Some(runs)
 }

@@ -7,13 +7,13 @@ use crate::base::gather::Gather;
 use crate::base::ids::TopicPartition;
 use crate::base::limits::{INDEXES_LOADED_MAX, READ_BYTES_MAX};
 use crate::base::offset::Offset;
-use crate::base::storage::{BLOCK_BYTES, FileOp, FilesDone, StorageError, block_ceil};
+use crate::base::storage::{FilesDone, StorageError};
 use crate::log::core_log::{CoreLog, Purpose, Read};
 use crate::log::effect::{LogEffect, LogNotice, ReadError, Ticket};
+use crate::log::index_load::{IndexLoad, cut_runs, runs_op};
 use crate::log::log::Log;
 use crate::log::offset_index::RunRead;
-use crate::log::opening::{decode_block, read_op};
-use crate::log::segment::{self, BlockAt, StateBlock};
+use crate::log::segment;
 use std::collections::VecDeque;
 
 /// What is wanted.
@@ -43,8 +43,8 @@ impl PendingRead {
 
 #[derive(Debug)]
 enum Stage {
-    /// Loading the segment's index; blocks so far, newest first, and the one being read.
-    Index { chain: Vec<StateBlock>, at: BlockAt },
+    /// Loading the segment's index.
+    Index(IndexLoad),
     /// Reading runs.
     Data(RunRead),
 }
@@ -93,7 +93,7 @@ impl CoreLog {
                 Some(stage) => stage,
                 None => return Read::Offline,
             },
-            false => Stage::Index { chain: Vec::new(), at: segment.block },
+            false => Stage::Index(IndexLoad::new(segment.block)),
         };
         let segment = segment.base;
         Read::Pending(self.issue_read(None, PendingRead { partition, segment, wanted, stage }))
@@ -115,12 +115,8 @@ impl CoreLog {
     fn issue_read(&mut self, ticket: Option<Ticket>, read: PendingRead) -> Ticket {
         let path = segment::path(read.partition, read.segment);
         let op = match &read.stage {
-            Stage::Index { at, .. } => read_op(path, *at),
-            Stage::Data(runs) => {
-                let (position, bytes) = runs.range();
-                let offset = position / BLOCK_BYTES * BLOCK_BYTES;
-                FileOp::Read { path, offset, bytes: block_ceil(position + bytes) - offset }
-            }
+            Stage::Index(load) => load.op(path),
+            Stage::Data(runs) => runs_op(path, runs),
         };
         let ticket = ticket.unwrap_or_else(|| self.effects.ticket());
         self.purposes.insert(ticket, Purpose::Read(Box::new(read)));
@@ -139,36 +135,25 @@ impl CoreLog {
             return self.notices.push_back(LogNotice::ReadDone { ticket, data: Err(ReadError::Gone) });
         };
         match &mut read.stage {
-            Stage::Data(runs) => {
-                let (position, bytes) = runs.range();
-                let start = (position % BLOCK_BYTES) as usize;
-                let finished =
-                    data.get(start..start + bytes as usize).map(|_| data.slice(start..start + bytes as usize));
-                match finished.ok_or(()).and_then(|data| runs.finish(&data).map_err(|_| ())) {
-                    Ok(gather) => self.notices.push_back(LogNotice::ReadDone { ticket, data: Ok(gather) }),
-                    Err(()) => {
-                        self.fail_read(ticket, &read, format!("rotten batches in [{position}, {})", position + bytes))
+            Stage::Data(runs) => match cut_runs(runs, &data) {
+                Ok(gather) => self.notices.push_back(LogNotice::ReadDone { ticket, data: Ok(gather) }),
+                Err(why) => self.fail_read(ticket, &read, why),
+            },
+            Stage::Index(load) => {
+                let runs = match load.take(&data, partition) {
+                    Ok(Some(runs)) => runs,
+                    Ok(None) => {
+                        self.issue_read(Some(ticket), read);
+                        return;
                     }
-                }
-            }
-            Stage::Index { chain, at } => {
-                let Some(block) = decode_block(&data, *at, partition) else {
-                    let why = format!("rotten state block at {}", at.position);
-                    return self.fail_read(ticket, &read, why);
+                    Err(why) => return self.fail_read(ticket, &read, why),
                 };
-                let (full, back) = (block.full, block.back);
-                chain.push(block);
-                if let (false, Some(back)) = (full, back) {
-                    *at = back;
-                    self.issue_read(Some(ticket), read);
-                    return;
-                }
                 let Some(owner) = log.segments.iter_mut().find(|segment| segment.base == read.segment) else {
                     // DeleteRecords removed the segment meanwhile.
                     return self.notices.push_back(LogNotice::ReadDone { ticket, data: Err(ReadError::Gone) });
                 };
                 if owner.runs.is_none() {
-                    owner.runs = Some(chain.iter().rev().flat_map(|block| block.runs.iter().copied()).collect());
+                    owner.runs = Some(runs);
                     self.note_loaded(partition, read.segment);
                 }
                 match plan_data(&self.logs[&partition], read.segment, read.wanted) {

@@ -283,7 +283,8 @@ fn apply_frame(replayed: &mut Replayed, body: &FrameBody, sequence: Sequence) {
         FrameBody::Append { base, end, batch, again, .. } => {
             // The batch was copied out of its file alone, so it keeps nothing else alive.
             let (bytes, cost) = (batch.clone(), batch.len());
-            let batch = TailBatch { base: *base, end: *end, sequence, again: *again, bytes, cost };
+            let max_timestamp = crate::wire::record_batch::max_timestamp(&bytes);
+            let batch = TailBatch { base: *base, end: *end, sequence, again: *again, bytes, cost, max_timestamp };
             replayed.batches.insert(*base, batch);
         }
         FrameBody::Truncate { end, .. } => {

@@ -12,7 +12,7 @@
 //!  0 magic u32 "CLST" | 4 version u8 | 5 kind u8 (1 full, 2 delta) | 6 reserved u16 | 8 length u32
 //! 12 checksum u32 (of everything but itself) | 16 boot u32 | 20 topic id 16 | 36 partition i32 | 40 end offset i64
 //! 48 position of the block before u64 (all ones: none) | 56 its length u32
-//! 60 index runs: count u32, then base i64, position u32, bytes u32, checksum u32 each
+//! 60 index runs: count u32, then base i64, position u32, bytes u32, checksum u32, max timestamp i64 each
 //!    leader epochs: count u32, then epoch i32, start offset i64 each
 //!    producers: count u32, then id i64, epoch i16, batch count u8, batches (first, last sequence i32, base, end i64) each
 //!    aborted transactions: count u32 (none before transactions exist)
@@ -60,6 +60,8 @@ pub struct Segment {
     pub file_bytes: u64,
     /// Newest state block.
     pub block: BlockAt,
+    /// Largest timestamp of its batches, as their headers say.
+    pub max_timestamp: i64,
     /// Index, when it is in memory.
     pub runs: Option<Vec<Run>>,
     /// Blocks since the last full one.
@@ -255,7 +257,7 @@ mod tests {
         assert_eq!(ExtentHeader::decode(&bytes), Some(header));
         let mut cache = LeaderEpochs::default();
         cache.note(LeaderEpoch(3), Offset(3));
-        let runs = [Run { base: Offset(3), position: 80, bytes: 77, checksum: 5 }];
+        let runs = [Run { base: Offset(3), position: 80, bytes: 77, checksum: 5, max_timestamp: 9 }];
         let back = Some(BlockAt { position: 4096, bytes: 128 });
         let producers = Producers::default();
         let source = StateBlockSource {

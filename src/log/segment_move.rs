@@ -235,6 +235,7 @@ pub fn apply(log: &mut Log, plan: Move, moved: impl FnMut(Offset, usize)) {
                 end: growth.base,
                 file_bytes: 0,
                 block: growth.block,
+                max_timestamp: i64::MIN,
                 runs: Some(Vec::new()),
                 deltas: 0,
                 bytes_since_full: 0,
@@ -246,6 +247,8 @@ pub fn apply(log: &mut Log, plan: Move, moved: impl FnMut(Offset, usize)) {
         segment.end = growth.end;
         segment.file_bytes = growth.file_bytes;
         segment.block = growth.block;
+        let newest = growth.runs.iter().map(|run| run.max_timestamp).max();
+        segment.max_timestamp = segment.max_timestamp.max(newest.expect("an extent has batches"));
         segment.runs.as_mut().expect("segments of this boot keep their index").extend(growth.runs);
         (segment.deltas, segment.bytes_since_full) =
             if growth.full { (0, 0) } else { (segment.deltas + 1, segment.bytes_since_full + growth.bytes) };

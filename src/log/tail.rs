@@ -26,6 +26,8 @@ pub struct TailBatch {
     pub bytes: Bytes,
     /// Bytes of memory that it keeps alive.
     pub cost: usize,
+    /// Largest timestamp, as its header says.
+    pub max_timestamp: i64,
 }
 
 /// Makes a batch out of a piece of a receive buffer: a piece below a quarter of its buffer is copied out, so that a small
@@ -55,6 +57,11 @@ impl Tail {
     /// First offset in memory.
     pub fn start(&self) -> Option<Offset> {
         self.batches.front().map(|batch| batch.base)
+    }
+
+    /// All batches in memory, oldest first.
+    pub fn batches(&self) -> impl Iterator<Item = &TailBatch> {
+        self.batches.iter()
     }
 
     /// Batches that are not in a segment.
@@ -206,7 +213,15 @@ mod tests {
     fn batch(base: i64, end: i64, bytes: usize) -> TailBatch {
         let bytes = Bytes::from(vec![1; bytes]);
         let sequence = Sequence(base as u64 + 1);
-        TailBatch { base: Offset(base), end: Offset(end), sequence, again: false, cost: bytes.len(), bytes }
+        TailBatch {
+            base: Offset(base),
+            end: Offset(end),
+            sequence,
+            again: false,
+            cost: bytes.len(),
+            bytes,
+            max_timestamp: base,
+        }
     }
 
     fn tail() -> Tail {

@@ -167,6 +167,7 @@ impl Machine {
             }
             LogEffect::JournalFlush { ticket, .. } => Some(LogInput::JournalFlushed { ticket, result: Ok(()) }),
             LogEffect::JournalClosed { .. } => None,
+            LogEffect::Scan { ticket, scan } => Some(LogInput::Scanned { ticket, found: scan.perform() }),
             LogEffect::Files { ticket, ops } => {
                 let results = ops.iter().map(|op| self.disk.perform(op)).collect();
                 Some(LogInput::Files { ticket, done: FilesDone { results } })

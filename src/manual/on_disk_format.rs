@@ -65,7 +65,8 @@
 //!  36 ├───────────────┼───────────────┤ partition i32, end offset i64 (40 to 47): the state is as of this offset
 //!  48 ├───────────────┴───────────────┤ position of the block before u64 (all ones: none)
 //!  56 ├───────────────┐               │ its length u32
-//!  60 ├───────────────┘               │ index runs: count u32, then each 20: base i64, position u32, bytes u32, checksum u32
+//!  60 ├───────────────┘               │ index runs: count u32, then each 28: base i64, position u32, bytes u32, checksum u32,
+//!     │                               │   max timestamp i64
 //!     │                               │ leader epochs: count u32, then each 12: epoch i32, start offset i64
 //!     │                               │ producers: count u32, then id i64, epoch i16, batch count u8, and per batch 24:
 //!     │                               │   first sequence i32, last sequence i32, base offset i64, end offset i64
@@ -92,8 +93,8 @@
 //!  44 ├───────────────┤               │ partitions: count u32, then each:
 //!     │                               │   topic id 16, partition i32, log start i64,
 //!     │                               │   held first sequence u64, held last sequence u64 (0, 0: not offline),
-//!     │                               │   segments: count u32, then each 36: base i64, end i64, file bytes u64,
-//!     └───────────────────────────────┘     newest state block: position u64, length u32
+//!     │                               │   segments: count u32, then each 44: base i64, end i64, file bytes u64,
+//!     └───────────────────────────────┘     newest state block: position u64, length u32, max timestamp i64
 //! ```
 //!
 //! # Metadata log

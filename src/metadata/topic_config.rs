@@ -55,14 +55,28 @@ pub struct TopicConfig {
     pub kind: Kind,
     /// True if a value other than the default changes what this broker does.
     pub in_force: bool,
+    /// What it decides, for people.
+    pub doc: &'static str,
 }
 
-const fn config(key: &'static str, broker_key: &'static str, default: &'static str, kind: Kind) -> TopicConfig {
-    TopicConfig { key, broker_key, default, kind, in_force: false }
+const fn config(
+    key: &'static str,
+    broker_key: &'static str,
+    default: &'static str,
+    kind: Kind,
+    doc: &'static str,
+) -> TopicConfig {
+    TopicConfig { key, broker_key, default, kind, in_force: false, doc }
 }
 
-const fn in_force(key: &'static str, broker_key: &'static str, default: &'static str, kind: Kind) -> TopicConfig {
-    TopicConfig { key, broker_key, default, kind, in_force: true }
+const fn in_force(
+    key: &'static str,
+    broker_key: &'static str,
+    default: &'static str,
+    kind: Kind,
+    doc: &'static str,
+) -> TopicConfig {
+    TopicConfig { in_force: true, ..config(key, broker_key, default, kind, doc) }
 }
 
 const LONG_MAX: &str = "9223372036854775807";
@@ -72,47 +86,43 @@ const POSITIVE: Kind = Kind::Long { min: 1, max: i64::MAX };
 const CODECS: Kind = Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
 
 /// All topic configs, ascending by key.
+#[rustfmt::skip] // one row a line
 pub const TOPIC_CONFIGS: &[TopicConfig] = &[
-    config("cleanup.policy", "log.cleanup.policy", "delete", Kind::ListOf(&["compact", "delete"])),
-    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }),
-    config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int { min: 1, max: 17 }),
-    config("compression.type", "compression.type", "producer", CODECS),
-    config("compression.zstd.level", "compression.zstd.level", "3", Kind::Int { min: -131_072, max: 22 }),
-    config("delete.retention.ms", "log.cleaner.delete.retention.ms", "86400000", NATURAL),
-    in_force("durability", "durability", "disk", Kind::OneOf(&["disk", "device", "memory"])),
-    config("file.delete.delay.ms", "log.segment.delete.delay.ms", "60000", NATURAL),
-    config("flush.messages", "log.flush.interval.messages", LONG_MAX, POSITIVE),
-    config("flush.ms", "log.flush.interval.ms", LONG_MAX, NATURAL),
-    config("follower.replication.throttled.replicas", "", "", Kind::ThrottledReplicas),
-    config("index.interval.bytes", "log.index.interval.bytes", "4096", Kind::Int { min: 0, max: i32::MAX }),
-    config("leader.replication.throttled.replicas", "", "", Kind::ThrottledReplicas),
-    config("local.retention.bytes", "log.local.retention.bytes", "-2", Kind::Long { min: -2, max: i64::MAX }),
-    config("local.retention.ms", "log.local.retention.ms", "-2", Kind::Long { min: -2, max: i64::MAX }),
-    config("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", LONG_MAX, POSITIVE),
-    in_force("max.message.bytes", "message.max.bytes", "1048588", Kind::Int { min: 0, max: i32::MAX }),
-    config("message.downconversion.enable", "log.message.downconversion.enable", "true", Kind::Boolean),
-    config("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL),
-    config("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL),
-    in_force(
-        "message.timestamp.type",
-        "log.message.timestamp.type",
-        "CreateTime",
-        Kind::OneOf(&["CreateTime", "LogAppendTime"]),
-    ),
-    config("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", "0.5", Kind::Double { min: 0.0, max: 1.0 }),
-    config("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", "0", NATURAL),
-    in_force("min.insync.replicas", "min.insync.replicas", "1", Kind::Int { min: 1, max: i32::MAX }),
-    config("preallocate", "log.preallocate", "false", Kind::Boolean),
-    config("remote.log.copy.disable", "", "false", Kind::Boolean),
-    config("remote.log.delete.on.disable", "", "false", Kind::Boolean),
-    config("remote.storage.enable", "", "false", Kind::Boolean),
-    config("retention.bytes", "log.retention.bytes", "-1", ANY),
-    config("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }),
-    in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: 14, max: i32::MAX }),
-    config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int { min: 4, max: i32::MAX }),
-    config("segment.jitter.ms", "log.roll.jitter.ms", "0", NATURAL),
-    in_force("segment.ms", "log.roll.ms", "604800000", POSITIVE),
-    config("unclean.leader.election.enable", "unclean.leader.election.enable", "false", Kind::Boolean),
+    config("cleanup.policy", "log.cleanup.policy", "delete", Kind::ListOf(&["compact", "delete"]), "What happens to old records: delete them by time and size, keep the newest of each key (compact), or both."),
+    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }, "Level when the broker compresses with gzip."),
+    config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int { min: 1, max: 17 }, "Level when the broker compresses with lz4."),
+    config("compression.type", "compression.type", "producer", CODECS, "The codec that batches are kept in; producer: as they came."),
+    config("compression.zstd.level", "compression.zstd.level", "3", Kind::Int { min: -131_072, max: 22 }, "Level when the broker compresses with zstd."),
+    config("delete.retention.ms", "log.cleaner.delete.retention.ms", "86400000", NATURAL, "How long the marker of a deleted key stays in a compacted topic, milliseconds."),
+    in_force("durability", "durability", "disk", Kind::OneOf(&["disk", "device", "memory"]), "When acks=1 and acks=all are answered: after the flush (disk), after the write (device), or once appended (memory)."),
+    config("file.delete.delay.ms", "log.segment.delete.delay.ms", "60000", NATURAL, "Time between dropping a segment and removing its file, milliseconds."),
+    config("flush.messages", "log.flush.interval.messages", LONG_MAX, POSITIVE, "Records between two forced flushes; durability decides here."),
+    config("flush.ms", "log.flush.interval.ms", LONG_MAX, NATURAL, "Time between two forced flushes, milliseconds; durability decides here."),
+    config("follower.replication.throttled.replicas", "", "", Kind::ThrottledReplicas, "Replicas whose reading from the leader is throttled."),
+    config("index.interval.bytes", "log.index.interval.bytes", "4096", Kind::Int { min: 0, max: i32::MAX }, "Bytes of records between two index entries."),
+    config("leader.replication.throttled.replicas", "", "", Kind::ThrottledReplicas, "Replicas that the leader sends to at a throttled rate."),
+    config("local.retention.bytes", "log.local.retention.bytes", "-2", Kind::Long { min: -2, max: i64::MAX }, "Bytes kept on local disks when older segments are in remote storage; -2: retention.bytes."),
+    config("local.retention.ms", "log.local.retention.ms", "-2", Kind::Long { min: -2, max: i64::MAX }, "Time that segments stay on local disks when they are in remote storage, milliseconds; -2: retention.ms."),
+    config("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", LONG_MAX, POSITIVE, "A record is compacted after this long at the latest, milliseconds."),
+    in_force("max.message.bytes", "message.max.bytes", "1048588", Kind::Int { min: 0, max: i32::MAX }, "Largest record batch that is accepted, as it comes (compressed)."),
+    config("message.downconversion.enable", "log.message.downconversion.enable", "true", Kind::Boolean, "Whether batches are converted for consumers of old formats; there are none any more."),
+    config("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL, "How far a record's timestamp may be ahead of the broker's clock, milliseconds."),
+    config("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL, "How far a record's timestamp may be behind the broker's clock, milliseconds."),
+    in_force("message.timestamp.type", "log.message.timestamp.type", "CreateTime", Kind::OneOf(&["CreateTime", "LogAppendTime"]), "Whose clock a record carries: its producer's (CreateTime), or the broker's at the append (LogAppendTime)."),
+    config("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", "0.5", Kind::Double { min: 0.0, max: 1.0 }, "Share of the log that must be uncompacted before it is compacted."),
+    config("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", "0", NATURAL, "A record stays uncompacted for this long at least, milliseconds."),
+    in_force("min.insync.replicas", "min.insync.replicas", "1", Kind::Int { min: 1, max: i32::MAX }, "Copies that acks=all waits for, at most the replication factor."),
+    config("preallocate", "log.preallocate", "false", Kind::Boolean, "Whether a new segment file gets its whole size at once."),
+    config("remote.log.copy.disable", "", "false", Kind::Boolean, "Whether copying to remote storage is switched off."),
+    config("remote.log.delete.on.disable", "", "false", Kind::Boolean, "Whether remote segments are deleted when remote storage is switched off."),
+    config("remote.storage.enable", "", "false", Kind::Boolean, "Whether older segments are kept in remote storage."),
+    config("retention.bytes", "log.retention.bytes", "-1", ANY, "Bytes of a partition beyond which its oldest segments are deleted; -1: no bound."),
+    config("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }, "Age beyond which segments are deleted, milliseconds; -1: no bound."),
+    in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: 14, max: i32::MAX }, "A segment file is closed at this size."),
+    config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int { min: 4, max: i32::MAX }, "Largest size of a segment's index."),
+    config("segment.jitter.ms", "log.roll.jitter.ms", "0", NATURAL, "Spread of the age at which segments are closed, milliseconds."),
+    in_force("segment.ms", "log.roll.ms", "604800000", POSITIVE, "A segment file is closed at this age, milliseconds."),
+    config("unclean.leader.election.enable", "unclean.leader.election.enable", "false", Kind::Boolean, "Whether a replica that lacks records may become leader."),
 ];
 
 /// Broker-wide values of topic configs, by topic config key.
@@ -134,6 +144,11 @@ impl BrokerWide {
         let differs =
             |(key, value): &(&'static str, String)| topic_config(key).is_some_and(|line| line.default != value);
         BrokerWide(values.into_iter().filter(differs).collect())
+    }
+
+    /// The broker-wide value of a topic config, if it is not Kafka's default.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(String::as_str)
     }
 }
 

@@ -1,7 +1,7 @@
-//! Threads for everything that blocks: file operations of all cores. One pool per process.
+//! Threads for everything that blocks: file operations of all cores, and looks inside compressed batches. One pool per process.
 //!
-//! Three lanes, so that what is short never waits behind what is long: reads, other operations, and zeroing (the next
-//! journal file must not hold up a move, nor a move the next journal file). One job is performed by one thread, in order, up
+//! Four lanes, so that what is short never waits behind what is long: reads, other operations, zeroing (the next
+//! journal file must not hold up a move, nor a move the next journal file), and computing. One job is performed by one thread, in order, up
 //! to its first failure. A panic in a job ends the process (the panic hook aborts).
 
 use crate::base::storage::{FileOp, FilesDone, Storage};
@@ -17,11 +17,15 @@ const WORK_THREADS_MIN: usize = 2;
 const WORK_THREADS_MAX: usize = 4;
 /// Priority below the executors', so that they win on a contended CPU ("nice" value).
 const NICE_WORK: i32 = 5;
+/// Threads for jobs that compute.
+const COMPUTE_THREADS: usize = 1;
 /// Zeroing can wait longest.
 const NICE_ZERO: i32 = 10;
 
 /// Called on a pool thread with what a job gave.
 pub type Reply = Box<dyn FnOnce(FilesDone) + Send>;
+/// Called on a pool thread.
+pub type Computation = Box<dyn FnOnce() + Send>;
 
 /// See the module.
 #[derive(Clone)]
@@ -29,11 +33,12 @@ pub struct Blocking {
     reads: Arc<Lane>,
     work: Arc<Lane>,
     zeroing: Arc<Lane>,
+    computing: Arc<Lane>,
 }
 
-struct Job {
-    ops: Vec<FileOp>,
-    reply: Reply,
+enum Job {
+    Files { ops: Vec<FileOp>, reply: Reply },
+    Compute(Computation),
 }
 
 #[derive(Default)]
@@ -45,12 +50,18 @@ struct Lane {
 impl Blocking {
     /// Starts the threads. They live as long as the process.
     pub fn start(storage: &FileStorage, cores: usize) -> Blocking {
-        let blocking = Blocking { reads: Arc::default(), work: Arc::default(), zeroing: Arc::default() };
+        let blocking = Blocking {
+            reads: Arc::default(),
+            work: Arc::default(),
+            zeroing: Arc::default(),
+            computing: Arc::default(),
+        };
         let work_threads = cores.clamp(WORK_THREADS_MIN, WORK_THREADS_MAX);
         for (lane, name, threads, nice) in [
             (&blocking.reads, "files-read", READ_THREADS, 0),
             (&blocking.work, "files-work", work_threads, NICE_WORK),
             (&blocking.zeroing, "files-zero", 1, NICE_ZERO),
+            (&blocking.computing, "compute", COMPUTE_THREADS, NICE_WORK),
         ] {
             for _ in 0..threads {
                 let (lane, storage) = (lane.clone(), storage.clone());
@@ -70,12 +81,21 @@ impl Blocking {
             (_, true) => &self.reads,
             _ => &self.work,
         };
-        lane.jobs.lock().expect("no panic under the lock").push_back(Job { ops, reply });
-        lane.more.notify_one();
+        lane.push(Job::Files { ops, reply });
+    }
+
+    /// Queues a computation.
+    pub fn compute(&self, computation: Computation) {
+        self.computing.push(Job::Compute(computation));
     }
 }
 
 impl Lane {
+    fn push(&self, job: Job) {
+        self.jobs.lock().expect("no panic under the lock").push_back(job);
+        self.more.notify_one();
+    }
+
     fn run(&self, mut storage: FileStorage, nice: i32) {
         // SAFETY: plain system call about this thread (0: on Linux the calling thread alone); failure changes nothing that matters.
         unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) };
@@ -88,7 +108,10 @@ impl Lane {
                 }
             };
             drop(jobs);
-            (job.reply)(perform(&mut storage, &job.ops));
+            match job {
+                Job::Files { ops, reply } => reply(perform(&mut storage, &ops)),
+                Job::Compute(computation) => computation(),
+            }
         }
     }
 }

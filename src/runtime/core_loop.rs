@@ -15,7 +15,8 @@ use crate::base::ids::CoreId;
 use crate::base::storage::{FilesDone, Storage};
 use crate::broker::broker::Broker;
 use crate::broker::event::{Effect, Event};
-use crate::log::effect::LogInput;
+use crate::log::effect::{LogInput, Ticket};
+use crate::log::record_scan::FoundRecord;
 use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
 use crate::runtime::disk::{Disk, FilesOwner};
@@ -27,6 +28,7 @@ use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::{Mesh, Parcel};
 use crate::runtime::sockets::{SocketSettings, Sockets};
 use crate::runtime::timer::Ticker;
+use crate::wire::record_heads::Unreadable;
 use socket2::Socket;
 use std::cell::Cell;
 use std::rc::Rc;
@@ -42,6 +44,8 @@ const DRAIN_MS_MAX: u64 = 3_000;
 pub enum Letter {
     /// File operations ended.
     Files(FilesOwner, FilesDone),
+    /// A look inside a batch ended.
+    Scanned(Ticket, Result<Option<FoundRecord>, Unreadable>),
     /// From another core.
     Mesh(Parcel),
     /// Stop gracefully.
@@ -193,6 +197,7 @@ async fn letter_loop(mailbox: Arc<Mailbox<Letter>>, inbox: Rc<Inbox>, signals: R
                 Letter::Files(FilesOwner::Log(ticket), done) => {
                     inbox.push(Event::Log(LogInput::Files { ticket, done }))
                 }
+                Letter::Scanned(ticket, found) => inbox.push(Event::Log(LogInput::Scanned { ticket, found })),
                 Letter::Files(FilesOwner::Metadata(ticket), done) => inbox.push(Event::MetadataFiles { ticket, done }),
                 Letter::Mesh(parcel) => {
                     let (from, messages) = parcel.open();

@@ -92,6 +92,11 @@ impl Disk {
             }
             LogEffect::JournalClosed { path } => self.forget(&path),
             LogEffect::Files { ticket, ops } => self.files(FilesOwner::Log(ticket), ops),
+            LogEffect::Scan { ticket, scan } => {
+                let mailbox = self.mailbox.clone();
+                let work = move || mailbox.post(Letter::Scanned(ticket, scan.perform()));
+                self.blocking.compute(Box::new(work));
+            }
         }
     }
 

@@ -180,7 +180,7 @@ fn start_brokers(
             journal_zeroed: config.journal_zeroed,
             tail_cache_bytes: config.tail_cache_bytes,
         },
-        broker: BrokerSettings { topic_defaults: config.topic_defaults, auto_create_topics: config.auto_create_topics },
+        broker: BrokerSettings::of(config),
     };
     let mut progress = |text: &str| tracing::info!("{text}");
     let refused = |refusal: Refusal| refusal.to_string();

@@ -34,6 +34,10 @@ pub enum ApiKey {
     DeleteTopics = 20,
     DeleteRecords = 21,
     InitProducerId = 22,
+    OffsetForLeaderEpoch = 23,
+    DescribeConfigs = 32,
+    CreatePartitions = 37,
+    DescribeCluster = 60,
 }
 
 impl ApiKey {
@@ -71,7 +75,7 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 10] = [
+pub const APIS: [Api; 14] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
@@ -84,6 +88,10 @@ pub const APIS: [Api; 10] = [
     Api::row(ApiKey::DeleteTopics, "DeleteTopics", 1, 6, 4),
     Api::row(ApiKey::DeleteRecords, "DeleteRecords", 0, 2, 2),
     Api::row(ApiKey::InitProducerId, "InitProducerId", 0, 5, 2),
+    Api::row(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", 2, 4, 4),
+    Api::row(ApiKey::DescribeConfigs, "DescribeConfigs", 1, 4, 4),
+    Api::row(ApiKey::CreatePartitions, "CreatePartitions", 0, 3, 2),
+    Api::row(ApiKey::DescribeCluster, "DescribeCluster", 0, 1, 0),
 ];
 
 /// The row of a key, if this machine speaks that API.
@@ -121,7 +129,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_have_no_row() {
-        for key in [-1, 4, 11, 17, 23, i16::MAX, i16::MIN] {
+        for key in [-1, 4, 11, 17, 24, i16::MAX, i16::MIN] {
             assert_eq!(find(key), None);
         }
         assert_eq!(ApiKey::Fetch.api().name, "Fetch");

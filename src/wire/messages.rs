@@ -14,6 +14,8 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
 pub use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
+pub use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
+pub use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 pub use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
@@ -22,17 +24,26 @@ pub use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartitio
 pub use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 pub use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 pub use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
+pub use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+pub use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+pub use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
+};
 pub use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 pub use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 pub use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 pub use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+pub use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
+pub use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 pub use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
-    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest,
-    MetadataResponse, ProducerId, TopicName, TransactionalId,
+    ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreatePartitionsRequest, CreatePartitionsResponse,
+    CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
+    DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest,
+    DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -54,6 +65,22 @@ pub trait Response: Encodable {
 
 impl Request for FindCoordinatorRequest {
     const KEY: ApiKey = ApiKey::FindCoordinator;
+}
+
+impl Request for OffsetForLeaderEpochRequest {
+    const KEY: ApiKey = ApiKey::OffsetForLeaderEpoch;
+}
+
+impl Request for DescribeConfigsRequest {
+    const KEY: ApiKey = ApiKey::DescribeConfigs;
+}
+
+impl Request for CreatePartitionsRequest {
+    const KEY: ApiKey = ApiKey::CreatePartitions;
+}
+
+impl Request for DescribeClusterRequest {
+    const KEY: ApiKey = ApiKey::DescribeCluster;
 }
 
 impl Request for ApiVersionsRequest {
@@ -199,4 +226,34 @@ impl Response for DeleteRecordsResponse {
     const KEY: ApiKey = ApiKey::DeleteRecords;
 
     fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for OffsetForLeaderEpochResponse {
+    const KEY: ApiKey = ApiKey::OffsetForLeaderEpoch;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for DescribeConfigsResponse {
+    const KEY: ApiKey = ApiKey::DescribeConfigs;
+
+    /// Type and documentation, which come later, are left out by the crate itself.
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for CreatePartitionsResponse {
+    const KEY: ApiKey = ApiKey::CreatePartitions;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for DescribeClusterResponse {
+    const KEY: ApiKey = ApiKey::DescribeCluster;
+
+    fn fit(&mut self, version: i16) {
+        const BROKERS: i8 = 1;
+        if version < 1 {
+            self.endpoint_type = BROKERS;
+        }
+    }
 }

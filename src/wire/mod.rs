@@ -4,6 +4,7 @@
 //! All other messages go through the `kafka-protocol` crate behind `messages`, which checks counts first (`schema`).
 
 pub mod api;
+pub mod compression;
 pub mod fetch;
 pub mod frame;
 pub mod leader_hint;
@@ -12,5 +13,6 @@ pub mod produce;
 pub mod reader;
 pub mod record;
 pub mod record_batch;
+pub mod record_heads;
 pub mod schema;
 pub mod writer;

@@ -126,6 +126,11 @@ pub fn parse_header(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
     })
 }
 
+/// The largest timestamp, as the header of a checked batch says.
+pub fn max_timestamp(batch: &[u8]) -> i64 {
+    i64::from_be_bytes(field(batch, 35))
+}
+
 /// True if the CRC32C of the batch (exactly `header.total_bytes` long) matches.
 pub fn crc_matches(batch: &[u8], header: &BatchHeader) -> bool {
     crc32c::crc32c(&batch[21..header.total_bytes]) == header.crc

@@ -27,6 +27,8 @@ enum Shape {
     Structures(i16, &'static [Field]),
     /// An array of strings, never null.
     Texts,
+    /// An array of strings, or null.
+    NullableTexts,
     /// An array of values of this many bytes, never null.
     FixedValues(usize),
 }
@@ -99,6 +101,30 @@ const DELETE_RECORDS: &[Field] = &[
     all(Shape::Fixed(4)),
 ];
 
+const OFFSET_FOR_LEADER_EPOCH: &[Field] = &[
+    since(3, Shape::Fixed(4)),
+    all(Shape::Structures(
+        NEVER,
+        &[all(Shape::Text(NEVER)), all(Shape::Structures(NEVER, &[all(Shape::Fixed(4 + 4 + 4))]))],
+    )),
+];
+
+const DESCRIBE_CONFIGS: &[Field] = &[
+    all(Shape::Structures(NEVER, &[all(Shape::Fixed(1)), all(Shape::Text(NEVER)), all(Shape::NullableTexts)])),
+    all(Shape::Fixed(1)),
+    since(3, Shape::Fixed(1)),
+];
+
+const CREATE_PARTITIONS: &[Field] = &[
+    all(Shape::Structures(
+        NEVER,
+        &[all(Shape::Text(NEVER)), all(Shape::Fixed(4)), all(Shape::Structures(0, &[all(Shape::FixedValues(4))]))],
+    )),
+    all(Shape::Fixed(4 + 1)),
+];
+
+const DESCRIBE_CLUSTER: &[Field] = &[all(Shape::Fixed(1)), since(1, Shape::Fixed(1))];
+
 fn fields(key: ApiKey) -> &'static [Field] {
     match key {
         ApiKey::ApiVersions => API_VERSIONS,
@@ -106,6 +132,10 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::ListOffsets => LIST_OFFSETS,
         ApiKey::FindCoordinator => FIND_COORDINATOR,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
+        ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
+        ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::CreatePartitions => CREATE_PARTITIONS,
+        ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::DeleteRecords => DELETE_RECORDS,
@@ -142,6 +172,10 @@ fn walk_shape(reader: &mut SliceReader<'_>, shape: Shape, version: i16, flexible
         },
         Shape::Texts => {
             let count = reader.required_count(flexible, 1)?;
+            (0..count).try_for_each(|_| walk_text(reader, false, flexible))
+        }
+        Shape::NullableTexts => {
+            let count = reader.count(flexible, 1)?.unwrap_or(0);
             (0..count).try_for_each(|_| walk_text(reader, false, flexible))
         }
         Shape::FixedValues(bytes) => {

@@ -300,6 +300,7 @@ impl World {
                 LogInput::JournalFlushed { ticket, result }
             }
             LogEffect::JournalClosed { .. } => return,
+            LogEffect::Scan { ticket, scan } => LogInput::Scanned { ticket, found: scan.perform() },
             LogEffect::Files { ticket, ops } => LogInput::Files { ticket, done: self.disk.perform_all(&ops) },
         };
         self.events.push_back((core, Event::Log(input)));
@@ -339,6 +340,6 @@ fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
             journal_zeroed: false,
             tail_cache_bytes: config.tail_cache_bytes,
         },
-        broker: BrokerSettings { topic_defaults: config.topic_defaults, auto_create_topics: config.auto_create_topics },
+        broker: BrokerSettings::of(&config),
     }
 }

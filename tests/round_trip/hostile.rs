@@ -38,6 +38,12 @@ fn corpus() -> Vec<BytesMut> {
                 ApiKey::DeleteRecords => request(api.key, version, &samples::delete_records_request(version)),
                 ApiKey::FindCoordinator => request(api.key, version, &samples::find_coordinator_request()),
                 ApiKey::InitProducerId => request(api.key, version, &samples::init_producer_id_request(version)),
+                ApiKey::OffsetForLeaderEpoch => {
+                    request(api.key, version, &samples::offset_for_leader_epoch_request(version))
+                }
+                ApiKey::DescribeConfigs => request(api.key, version, &samples::describe_configs_request(version)),
+                ApiKey::CreatePartitions => request(api.key, version, &samples::create_partitions_request(version)),
+                ApiKey::DescribeCluster => request(api.key, version, &samples::describe_cluster_request(version)),
             });
         }
     }
@@ -73,6 +79,10 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::DeleteRecords => receive_message::<DeleteRecordsRequest>(body, version),
         ApiKey::FindCoordinator => receive_message::<FindCoordinatorRequest>(body, version),
         ApiKey::InitProducerId => receive_message::<InitProducerIdRequest>(body, version),
+        ApiKey::OffsetForLeaderEpoch => receive_message::<OffsetForLeaderEpochRequest>(body, version),
+        ApiKey::DescribeConfigs => receive_message::<DescribeConfigsRequest>(body, version),
+        ApiKey::CreatePartitions => receive_message::<CreatePartitionsRequest>(body, version),
+        ApiKey::DescribeCluster => receive_message::<DescribeClusterRequest>(body, version),
     }
 }
 
@@ -228,6 +238,10 @@ fn assert_agreement(frame: &[u8]) {
         ApiKey::DeleteRecords => assert_walk::<DeleteRecordsRequest>(body, version),
         ApiKey::FindCoordinator => assert_walk::<FindCoordinatorRequest>(body, version),
         ApiKey::InitProducerId => assert_walk::<InitProducerIdRequest>(body, version),
+        ApiKey::OffsetForLeaderEpoch => assert_walk::<OffsetForLeaderEpochRequest>(body, version),
+        ApiKey::DescribeConfigs => assert_walk::<DescribeConfigsRequest>(body, version),
+        ApiKey::CreatePartitions => assert_walk::<CreatePartitionsRequest>(body, version),
+        ApiKey::DescribeCluster => assert_walk::<DescribeClusterRequest>(body, version),
     }
 }
 

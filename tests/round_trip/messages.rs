@@ -107,8 +107,60 @@ pub fn delete_records_request(_version: i16) -> DeleteRecordsRequest {
     ])
 }
 
+pub fn offset_for_leader_epoch_request(version: i16) -> OffsetForLeaderEpochRequest {
+    let partition = |index: i32| {
+        OffsetForLeaderPartition::default().with_partition(index).with_current_leader_epoch(7).with_leader_epoch(5)
+    };
+    let topics = vec![
+        OffsetForLeaderTopic::default().with_topic(name("orders")).with_partitions((0..3).map(partition).collect()),
+        OffsetForLeaderTopic::default().with_topic(name("none")),
+    ];
+    let sent = OffsetForLeaderEpochRequest::default().with_topics(topics);
+    if version >= 3 { sent.with_replica_id(BrokerId(-1)) } else { sent }
+}
+
+pub fn describe_configs_request(version: i16) -> DescribeConfigsRequest {
+    let resource = |kind: i8, name: &str, keys: Option<Vec<&str>>| {
+        let keys = keys.map(|keys| keys.into_iter().map(text).collect());
+        DescribeConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configuration_keys(keys)
+    };
+    DescribeConfigsRequest::default()
+        .with_include_synonyms(true)
+        .with_include_documentation(version >= 3)
+        .with_resources(vec![
+            resource(2, "orders", None),
+            resource(4, "0", Some(vec!["num.partitions", ""])),
+            resource(4, "", Some(vec![])),
+        ])
+}
+
+pub fn create_partitions_request(_version: i16) -> CreatePartitionsRequest {
+    let topic = |topic: &str| CreatePartitionsTopic::default().with_name(name(topic)).with_count(3);
+    let assignment = |brokers: &[i32]| {
+        CreatePartitionsAssignment::default().with_broker_ids(brokers.iter().copied().map(BrokerId).collect())
+    };
+    CreatePartitionsRequest::default().with_timeout_ms(1000).with_validate_only(true).with_topics(vec![
+        topic("orders").with_assignments(None),
+        topic("placed").with_assignments(Some(vec![assignment(&[0, 1]), assignment(&[])])),
+        topic("empty").with_assignments(Some(vec![])),
+    ])
+}
+
+pub fn describe_cluster_request(version: i16) -> DescribeClusterRequest {
+    let sent = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
+    if version >= 1 { sent.with_endpoint_type(2) } else { sent }
+}
+
 #[test]
 fn requests_of_every_version_arrive() {
+    versions(ApiKey::OffsetForLeaderEpoch)
+        .for_each(|version| arrives(version, &offset_for_leader_epoch_request(version)));
+    versions(ApiKey::DescribeConfigs).for_each(|version| arrives(version, &describe_configs_request(version)));
+    versions(ApiKey::CreatePartitions).for_each(|version| arrives(version, &create_partitions_request(version)));
+    versions(ApiKey::DescribeCluster).for_each(|version| arrives(version, &describe_cluster_request(version)));
     versions(ApiKey::ApiVersions).for_each(|version| arrives(version, &api_versions_request(version)));
     versions(ApiKey::ListOffsets).for_each(|version| arrives(version, &list_offsets_request(version)));
     versions(ApiKey::CreateTopics).for_each(|version| arrives(version, &create_topics_request(version)));
@@ -275,6 +327,84 @@ fn find_coordinator_answers_arrive() {
     let sent = FindCoordinatorResponse::default().with_error_code(35).with_node_id(BrokerId(-1)).with_port(-1);
     for version in versions(ApiKey::FindCoordinator) {
         assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+}
+
+#[test]
+fn offset_for_leader_epoch_answers_arrive() {
+    let partition =
+        EpochEndOffset::default().with_partition(2).with_error_code(74).with_leader_epoch(3).with_end_offset(1 << 40);
+    let topic = OffsetForLeaderTopicResult::default().with_topic(name("orders")).with_partitions(vec![partition]);
+    let sent = OffsetForLeaderEpochResponse::default().with_throttle_time_ms(4).with_topics(vec![topic]);
+    for version in versions(ApiKey::OffsetForLeaderEpoch) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+}
+
+#[test]
+fn describe_configs_answers_arrive() {
+    let synonym =
+        DescribeConfigsSynonym::default().with_name(text("log.segment.bytes")).with_value(None).with_source(5);
+    let config = DescribeConfigsResourceResult::default()
+        .with_name(text("segment.bytes"))
+        .with_value(Some(text("1")))
+        .with_read_only(true)
+        .with_config_source(1)
+        .with_is_sensitive(true)
+        .with_synonyms(vec![synonym])
+        .with_config_type(3)
+        .with_documentation(Some(text("size")));
+    let undocumented = config.clone().with_documentation(None).with_value(None).with_synonyms(vec![]);
+    let result = DescribeConfigsResult::default()
+        .with_error_code(3)
+        .with_error_message(Some(text("unknown")))
+        .with_resource_type(2)
+        .with_resource_name(text("orders"))
+        .with_configs(vec![config, undocumented]);
+    let sent = DescribeConfigsResponse::default().with_throttle_time_ms(4).with_results(vec![result]);
+    for version in versions(ApiKey::DescribeConfigs) {
+        let mut expected = sent.clone();
+        if version < 3 {
+            for config in &mut expected.results[0].configs {
+                (config.config_type, config.documentation) = (0, Some(text("")));
+            }
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn create_partitions_answers_arrive() {
+    let result = CreatePartitionsTopicResult::default().with_name(name("orders")).with_error_code(37);
+    let results = vec![result.clone().with_error_message(Some(text("no"))), result.with_error_message(None)];
+    let sent = CreatePartitionsResponse::default().with_throttle_time_ms(4).with_results(results);
+    for version in versions(ApiKey::CreatePartitions) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+}
+
+#[test]
+fn describe_cluster_answers_arrive() {
+    let broker = DescribeClusterBroker::default()
+        .with_broker_id(BrokerId(1001))
+        .with_host(text("localhost"))
+        .with_port(9093)
+        .with_rack(None);
+    let sent = DescribeClusterResponse::default()
+        .with_throttle_time_ms(4)
+        .with_error_code(114)
+        .with_error_message(Some(text("no")))
+        .with_endpoint_type(2)
+        .with_cluster_id(text("cluster"))
+        .with_controller_id(BrokerId(1000))
+        .with_brokers(vec![broker])
+        .with_cluster_authorized_operations(5);
+    for version in versions(ApiKey::DescribeCluster) {
+        let mut expected = sent.clone();
+        if version < 1 {
+            expected.endpoint_type = 1;
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
     }
 }
 

@@ -147,6 +147,7 @@ impl Core {
                     must!(!self.writes.iter().any(|job| job.path == path), "{path} is closed with a write in flight");
                     self.handles.remove(&path);
                 }
+                LogEffect::Scan { .. } => unreachable!("nobody searches by time here"),
                 LogEffect::Files { ticket, ops } => {
                     for op in &ops {
                         trace!("  effect files {ticket:?} {}", describe(op));

@@ -557,7 +557,7 @@ impl World {
         let core = self.core_of(id);
         let newest = self.epoch_of(id).0;
         let epoch = self.prng.below(newest as u64 + 1) as i32;
-        let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(epoch));
+        let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(epoch), LeaderEpoch(newest));
         let offsets = self.cores[core].log.offsets(id).expect("it is open");
         if let Some((found, end)) = answer {
             must!(

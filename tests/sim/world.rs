@@ -173,6 +173,7 @@ impl World {
                 Ok(())
             }
             LogNotice::ReadDone { ticket, data } => self.on_read_done(core, ticket, data),
+            LogNotice::SearchDone { .. } => unreachable!("nobody searches by time here"),
             LogNotice::Writable => {
                 self.cores[core].paused = false;
                 Ok(())

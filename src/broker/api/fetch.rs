@@ -1,13 +1,13 @@
-//! Fetch (key 1), versions 4-17, without sessions (KIP-227): every answer carries session id 0 and lists every partition.
+//! Fetch (key 1), versions 4-17.
 //!
+//! - Sessions (KIP-227, version 7 on): `fetch_session`. Without one, the answer lists every partition of the request.
 //! - Plan, perform, finish: a request is planned from its start each time, against one image and the offsets of that moment. It
 //!   is answered when something failed, when `min_bytes` are there or when `max_wait` is over; else it parks and is planned again.
 //! - The first partition with data gives at least one whole batch whatever the bounds say; the others obey them.
 //! - An offset below the log start or above the log end is OFFSET_OUT_OF_RANGE, never clamped.
 //! - Version 13 on: topics by id, an unknown one is UNKNOWN_TOPIC_ID. Version 12 on: a leader hint with NOT_LEADER_OR_FOLLOWER
 //!   and FENCED_LEADER_EPOCH; 16 on: with the leader's endpoint (KIP-951).
-//! - A replica id >= 0 and an unknown isolation level are refused with INVALID_REQUEST, an unknown session with
-//!   FETCH_SESSION_ID_NOT_FOUND.
+//! - A replica id >= 0 and an unknown isolation level are refused with INVALID_REQUEST.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
@@ -18,6 +18,7 @@ use crate::base::offset::Offset;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::{ParkedFetch, ReadingFetch, Watch};
+use crate::broker::fetch_session::SessionUse;
 use crate::broker::partition::{NotLed, broker_id, check_epoch, find_led};
 use crate::log::core_log::{CoreLog, Openness, PartitionOffsets, Read};
 use crate::log::effect::{ReadError, Ticket};
@@ -45,23 +46,27 @@ impl Api for Fetch {
         FetchRequest::decode(body, version)
     }
 
-    fn handle(broker: &mut Broker, context: &Context, request: FetchRequest, now: Now) -> Outcome {
-        if let Some(code) = refuse_whole(&request) {
-            broker.counters.request_errors += 1;
-            return Outcome::Answer(refused(request, code, context));
-        }
+    fn handle(broker: &mut Broker, context: &Context, mut request: FetchRequest, now: Now) -> Outcome {
+        let using = match refuse_whole(&request) {
+            Some(code) => Err(code),
+            None => broker.fetch_sessions.enter(&mut request, context.version, now.monotonic_ms()),
+        };
+        let using = match using {
+            Ok(using) => using,
+            Err(code) => {
+                broker.counters.request_errors += 1;
+                return Outcome::Answer(refused(request, code, context));
+            }
+        };
         let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(FETCH_WAIT_MS_MAX);
         let deadline_ns = now.monotonic_ns + wait_ms * 1_000_000;
-        attempt(broker, context, request, deadline_ns, now)
+        attempt(broker, context, (request, using), deadline_ns, now)
     }
 }
 
 fn refuse_whole(request: &FetchRequest) -> Option<ErrorCode> {
-    if request.replica_id >= 0 || !(0..=READ_COMMITTED).contains(&request.isolation_level) {
-        return Some(ErrorCode::InvalidRequest);
-    }
-    // Epoch 0 asks for a session (it gets none), -1 ends one; any other goes on with one that does not exist.
-    (!(-1..=0).contains(&request.session_epoch)).then_some(ErrorCode::FetchSessionIdNotFound)
+    let legal = request.replica_id < 0 && (0..=READ_COMMITTED).contains(&request.isolation_level);
+    (!legal).then_some(ErrorCode::InvalidRequest)
 }
 
 /// The whole request refused: at the top where the version has a place for it, else in every partition.
@@ -83,7 +88,7 @@ fn answer_topic(topic: FetchTopic, answer: impl FnMut(FetchPartition) -> FetchRe
 pub(in crate::broker) fn attempt(
     broker: &mut Broker,
     context: &Context,
-    request: FetchRequest,
+    (request, using): (FetchRequest, SessionUse),
     deadline_ns: u64,
     now: Now,
 ) -> Outcome {
@@ -93,17 +98,17 @@ pub(in crate::broker) fn attempt(
     if park {
         let missing_bytes = (!plan.opening).then(|| plan.wanted - plan.available);
         let watches = plan.watches(&request);
-        broker.fetches.park(ParkedFetch { context: *context, request, deadline_ns, missing_bytes }, watches);
+        broker.fetches.park(ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes }, watches);
         return Outcome::Parked;
     }
     if plan.available > 0 && !broker.fetches.may_read() {
-        broker.fetches.starve(ParkedFetch { context: *context, request, deadline_ns, missing_bytes: Some(0) });
+        broker.fetches.starve(ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes: Some(0) });
         return Outcome::Parked;
     }
     if plan.failed {
         broker.counters.request_errors += 1;
     }
-    perform(broker, context, request, plan)
+    perform(broker, context, (request, using), plan)
 }
 
 /// What is to be done for one partition.
@@ -232,7 +237,12 @@ pub(in crate::broker) fn available_bytes(
 }
 
 /// Reads what was planned. What is on the disk only comes later.
-fn perform(broker: &mut Broker, context: &Context, request: FetchRequest, plan: Plan) -> Outcome {
+fn perform(
+    broker: &mut Broker,
+    context: &Context,
+    (request, using): (FetchRequest, SessionUse),
+    plan: Plan,
+) -> Outcome {
     let mut reading = Reading {
         bytes_left: usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_ANSWER_BYTES_MAX),
         filled: false,
@@ -256,15 +266,21 @@ fn perform(broker: &mut Broker, context: &Context, request: FetchRequest, plan: 
     }
     broker.counters.fetched_cached_bytes += reading.cached_bytes;
     if reading.tickets.is_empty() {
-        return Outcome::Answer(response.encode(context.version, context.correlation_id));
+        return respond(broker, context, using, response);
     }
     broker.fetches.read(ReadingFetch {
         context: *context,
+        using,
         response,
         tickets: reading.tickets,
         bytes: reading.disk_bytes,
     });
     Outcome::Parked
+}
+
+fn respond(broker: &mut Broker, context: &Context, using: SessionUse, mut response: FetchResponse) -> Outcome {
+    broker.fetch_sessions.leave(using, &mut response);
+    Outcome::Answer(response.encode(context.version, context.correlation_id))
 }
 
 /// What one request has read so far.
@@ -343,8 +359,8 @@ pub(in crate::broker) fn read_done(broker: &mut Broker, ticket: Ticket, data: Re
         *answer = FetchResponsePartition::refused(answer.index, code);
     });
     broker.counters.fetched_disk_bytes += disk_bytes;
-    if let Some(ReadingFetch { context, response, .. }) = finished {
-        let frame = response.encode(context.version, context.correlation_id);
-        broker.conclude(&context, Outcome::Answer(frame));
+    if let Some(ReadingFetch { context, using, response, .. }) = finished {
+        let outcome = respond(broker, &context, using, response);
+        broker.conclude(&context, outcome);
     }
 }

@@ -1,4 +1,4 @@
-//! ListOffsets (key 2), versions 1-9: the ends of a partition.
+//! ListOffsets (key 2), versions 1-9: the ends of a partition, and where a time is.
 //!
 //! | timestamp | from version | answer |
 //! |---|---|---|
@@ -6,22 +6,25 @@
 //! | -2 earliest | 1 | log start |
 //! | -4 earliest local | 8 | log start: there is no tier |
 //! | -5 latest tiered | 9 | -1: there is no tier |
-//! | -3 largest timestamp | 7 | UNSUPPORTED_VERSION: in a later release |
-//! | 0 and above: by time | 1 | UNSUPPORTED_FOR_MESSAGE_FORMAT: in a later release |
+//! | -3 largest timestamp | 7 | the first record that has it |
+//! | 0 and above: by time | 1 | the first record, in order of offsets, that is not older |
 //! | else, or below its version | | UNSUPPORTED_VERSION |
 //!
-//! Kafka's own error for "this log cannot be searched by time" is UNSUPPORTED_FOR_MESSAGE_FORMAT: librdkafka reports it, the Java
-//! consumer leaves the partition out of its answer; UNSUPPORTED_VERSION there would be retried until the timeout.
-//! The leader epoch in the answer (4 on) is the current one with -1, else unknown. A partition named twice gets INVALID_REQUEST,
-//! a topic without partitions is left out, as Kafka does. A replica id >= 0 is refused.
+//! By time the answer names a record, inside a compressed batch too, with its timestamp; offset and timestamp -1 without an error if
+//! there is none. It may have to read and to decompress, so it is the log's effect and the request waits; answers keep their order.
+//! The leader epoch in the answer (4 on) is the current one with -1, else that of the record. A partition named twice gets
+//! INVALID_REQUEST, a topic without partitions is left out, as Kafka does. A replica id >= 0 is refused.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::offset::LeaderEpoch;
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
+use crate::broker::delayed::search::{Awaited, SearchingListOffsets};
 use crate::broker::partition::{Led, NotLed, check_epoch, find_led};
-use crate::log::core_log::{Openness, PartitionOffsets};
+use crate::log::core_log::{CoreLog, Openness};
+use crate::log::effect::{ReadError, Ticket};
+use crate::log::record_scan::{Aim, FoundRecord};
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
@@ -48,7 +51,7 @@ impl Api for ListOffsets {
         }
         let repeated = repeated(&request.topics);
         let mut response = ListOffsetsResponse::default();
-        let mut failed = false;
+        let mut awaited = Vec::new();
         for topic in request.topics.iter().filter(|topic| !topic.partitions.is_empty()) {
             let mut answer = ListOffsetsTopicResponse::default().with_name(topic.name.clone());
             for partition in &topic.partitions {
@@ -57,13 +60,49 @@ impl Api for ListOffsets {
                     true => Err(ErrorCode::InvalidRequest),
                     false => find(broker, topic, partition, request.isolation_level, context.version),
                 };
-                failed |= found.is_err();
-                answer.partitions.push(partition_answer(partition.partition_index, found));
+                let found = found.map(|found| match found {
+                    Found::Here(offset, epoch) => (offset, -1, epoch),
+                    Found::Searching(ticket) => {
+                        awaited.push(Awaited { ticket, place: (response.topics.len(), answer.partitions.len()) });
+                        NOTHING
+                    }
+                });
+                let empty = ListOffsetsPartitionResponse::default().with_partition_index(partition.partition_index);
+                answer.partitions.push(filled(empty, found));
             }
             response.topics.push(answer);
         }
-        broker.counters.request_errors += u64::from(failed);
-        Outcome::Answer(encode(response, context.version, context.correlation_id))
+        if awaited.is_empty() {
+            return respond(broker, context, response);
+        }
+        broker.searches.wait(SearchingListOffsets { context: *context, response, awaited });
+        Outcome::Parked
+    }
+}
+
+fn respond(broker: &mut Broker, context: &Context, response: ListOffsetsResponse) -> Outcome {
+    let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
+    let failed = partitions.any(|partition| partition.error_code != ErrorCode::None.code());
+    broker.counters.request_errors += u64::from(failed);
+    Outcome::Answer(encode(response, context.version, context.correlation_id))
+}
+
+/// A search ended; the answer leaves with the last one.
+pub(in crate::broker) fn search_done(
+    broker: &mut Broker,
+    ticket: Ticket,
+    found: Result<Option<FoundRecord>, ReadError>,
+) {
+    let found = match found {
+        Ok(None) => Ok(NOTHING),
+        Ok(Some(FoundRecord { offset, timestamp, leader_epoch })) => Ok((offset.0, timestamp, leader_epoch)),
+        Err(ReadError::Offline) => Err(ErrorCode::KafkaStorageError),
+        Err(ReadError::Gone) => Err(ErrorCode::UnknownTopicOrPartition),
+    };
+    let finished = broker.searches.done(ticket, |answer| *answer = filled(std::mem::take(answer), found));
+    if let Some(SearchingListOffsets { context, response, .. }) = finished {
+        let outcome = respond(broker, &context, response);
+        broker.conclude(&context, outcome);
     }
 }
 
@@ -90,8 +129,18 @@ fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&str, i32)> {
     all.filter(|name| !seen.insert(*name)).collect()
 }
 
-/// Offset and leader epoch, -1 for none.
-type Found = Result<(i64, LeaderEpoch), ErrorCode>;
+/// Offset, timestamp and leader epoch, -1 for none.
+type Filling = (i64, i64, LeaderEpoch);
+
+const UNKNOWN: LeaderEpoch = LeaderEpoch(-1);
+/// No record is that young.
+const NOTHING: Filling = (-1, -1, UNKNOWN);
+
+/// One partition's answer.
+enum Found {
+    Here(i64, LeaderEpoch),
+    Searching(Ticket),
+}
 
 fn find(
     broker: &mut Broker,
@@ -99,7 +148,7 @@ fn find(
     asked: &ListOffsetsPartition,
     isolation: i8,
     version: i16,
-) -> Found {
+) -> Result<Found, ErrorCode> {
     let Broker { core, image, log, .. } = broker;
     let known = image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let led = find_led(image, *core, known, asked.partition_index).map_err(NotLed::code)?;
@@ -109,28 +158,31 @@ fn find(
         Openness::Opening | Openness::Unknown => return Err(ErrorCode::UnknownTopicOrPartition),
         Openness::Offline => return Err(ErrorCode::KafkaStorageError),
     }
-    let offsets = log.offsets(led.id).expect("an open partition");
-    offset_at(asked.timestamp, version, isolation, led, offsets)
+    find_in(log, led, asked.timestamp, isolation, version)
 }
 
-fn offset_at(timestamp: i64, version: i16, isolation: i8, led: Led, offsets: PartitionOffsets) -> Found {
+fn find_in(log: &mut CoreLog, led: Led, timestamp: i64, isolation: i8, version: i16) -> Result<Found, ErrorCode> {
     const READ_COMMITTED: i8 = 1;
-    const UNKNOWN: LeaderEpoch = LeaderEpoch(-1);
+    let offsets = log.offsets(led.id).expect("an open partition");
+    let visible_end = if isolation == READ_COMMITTED { offsets.last_stable_offset } else { offsets.high_watermark };
     match timestamp {
-        -1 if isolation == READ_COMMITTED => Ok((offsets.last_stable_offset.0, led.leader_epoch)),
-        -1 => Ok((offsets.high_watermark.0, led.leader_epoch)),
-        -2 => Ok((offsets.log_start.0, UNKNOWN)),
-        -4 if version >= 8 => Ok((offsets.log_start.0, UNKNOWN)),
-        -5 if version >= 9 => Ok((-1, UNKNOWN)),
-        0.. => Err(ErrorCode::UnsupportedForMessageFormat),
+        -1 => Ok(Found::Here(visible_end.0, led.leader_epoch)),
+        -4 if version < 8 => Err(ErrorCode::UnsupportedVersion),
+        -2 | -4 => {
+            let epoch = log.epoch_at(led.id, offsets.log_start).unwrap_or(led.leader_epoch);
+            Ok(Found::Here(offsets.log_start.0, epoch))
+        }
+        -5 if version >= 9 => Ok(Found::Here(-1, UNKNOWN)),
+        -3 if version >= 7 => Ok(Found::Searching(log.search(led.id, Aim::Largest, visible_end))),
+        0.. => Ok(Found::Searching(log.search(led.id, Aim::AtLeast(timestamp), visible_end))),
         _ => Err(ErrorCode::UnsupportedVersion),
     }
 }
 
-fn partition_answer(index: i32, found: Found) -> ListOffsetsPartitionResponse {
-    let answer = ListOffsetsPartitionResponse::default().with_partition_index(index).with_timestamp(-1);
-    match found {
-        Ok((offset, epoch)) => answer.with_offset(offset).with_leader_epoch(epoch.0),
-        Err(code) => answer.with_offset(-1).with_leader_epoch(-1).with_error_code(code.code()),
-    }
+fn filled(answer: ListOffsetsPartitionResponse, found: Result<Filling, ErrorCode>) -> ListOffsetsPartitionResponse {
+    let ((offset, timestamp, epoch), code) = match found {
+        Ok(found) => (found, ErrorCode::None),
+        Err(code) => (NOTHING, code),
+    };
+    answer.with_offset(offset).with_timestamp(timestamp).with_leader_epoch(epoch.0).with_error_code(code.code())
 }

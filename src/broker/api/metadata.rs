@@ -14,7 +14,7 @@ use crate::base::ids::{CoreId, TopicId};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::{AutoCreateResult, ControllerRequest};
-use crate::broker::partition::broker_id;
+use crate::broker::partition::{CLUSTER_OPERATIONS, broker_id};
 use crate::broker::question::Question;
 use crate::metadata::controller::topic_name::validate_topic_name;
 use crate::metadata::image::Image;
@@ -33,8 +33,6 @@ pub(super) struct Metadata;
 
 /// Bits of Kafka's operations on a topic: read, write, create, delete, alter, describe, describe and alter configs.
 const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-/// And on the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
-const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 /// Topics that Kafka's brokers write themselves.
 const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 

@@ -16,6 +16,7 @@ use crate::base::limits::FETCH_READING_BYTES_MAX;
 use crate::base::map::Map;
 use crate::base::offset::Offset;
 use crate::broker::api::Context;
+use crate::broker::fetch_session::SessionUse;
 use crate::broker::session::AnswerSlot;
 use crate::log::effect::Ticket;
 use crate::wire::fetch::{FetchRequest, FetchResponse};
@@ -38,6 +39,7 @@ pub(in crate::broker) struct Watch {
 pub(in crate::broker) struct ParkedFetch {
     pub(in crate::broker) context: Context,
     pub(in crate::broker) request: FetchRequest,
+    pub(in crate::broker) using: SessionUse,
     /// Monotonic nanoseconds; kept over replanning.
     pub(in crate::broker) deadline_ns: u64,
     /// Bytes missing until it is due; `None`: a partition is being loaded, bytes and deadline do not matter yet.
@@ -48,6 +50,7 @@ pub(in crate::broker) struct ParkedFetch {
 #[derive(Debug)]
 pub(in crate::broker) struct ReadingFetch {
     pub(in crate::broker) context: Context,
+    pub(in crate::broker) using: SessionUse,
     pub(in crate::broker) response: FetchResponse,
     /// Reads under way: ticket, and where in the answer the batches belong.
     pub(in crate::broker) tickets: Vec<(Ticket, usize, usize)>,

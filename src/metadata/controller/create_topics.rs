@@ -1,9 +1,10 @@
 //! CreateTopics and automatic creation.
 
 use crate::base::error_code::ErrorCode;
-use crate::base::ids::{BrokerId, CoreId, MachineId, TopicId};
+use crate::base::ids::{CoreId, TopicId};
 use crate::base::limits;
 use crate::base::prng::Prng;
+use crate::metadata::controller::new_partition::{assigned_core, check_partition_bounds, new_partition};
 use crate::metadata::controller::topic_name::validate_topic_name;
 use crate::metadata::controller::{ControllerSettings, Decision, Refused};
 use crate::metadata::image::Image;
@@ -251,7 +252,7 @@ impl<'a> Creation<'a> {
         let invalid = |why: String| Err(Refused::new(ErrorCode::InvalidReplicaAssignment, why));
         let mut cores = BTreeMap::new();
         for Assignment { partition, brokers } in &topic.assignments {
-            let core = self.check_replicas(brokers)?;
+            let core = assigned_core(self.image, brokers)?;
             if cores.insert(*partition, Some(core)).is_some() {
                 return invalid(format!("Found multiple manual partition assignments for partition {partition}"));
             }
@@ -262,41 +263,9 @@ impl<'a> Creation<'a> {
         Ok(cores.into_values().collect())
     }
 
-    fn check_replicas(&self, brokers: &[i32]) -> Result<CoreId, Refused> {
-        let invalid = |why: String| Err(Refused::new(ErrorCode::InvalidReplicaAssignment, why));
-        let machine = self.image.machine().unwrap_or(MachineId(0));
-        let mut core = None;
-        for broker in brokers {
-            let known = (0..self.image.cores()).map(CoreId).find(|core| BrokerId::new(machine, *core).0 == *broker);
-            if known.is_none() {
-                let why = format!(
-                    "The manual partition assignment includes broker {broker}, but no such broker is registered."
-                );
-                return invalid(why);
-            }
-            core = core.or(known);
-        }
-        match core {
-            None => invalid("The manual partition assignment includes an empty replica list.".to_string()),
-            Some(_) if brokers.len() > 1 => invalid(format!(
-                "The manual partition assignment includes the brokers {brokers:?}, which are cores of one machine: each \
-                 copy needs a machine of its own."
-            )),
-            Some(core) => Ok(core),
-        }
-    }
-
     fn check_bounds(&self, topic: &NewTopic, partitions: usize) -> Result<(), Refused> {
+        check_partition_bounds(self.image, self.partitions + partitions)?;
         let refuse = |why| Err(Refused::new(ErrorCode::PolicyViolation, why));
-        let wanted = self.partitions + partitions;
-        if wanted > limits::PARTITIONS_PER_REQUEST_MAX {
-            let max = limits::PARTITIONS_PER_REQUEST_MAX;
-            return refuse(format!("Excessively large number of partitions per request: at most {max} are possible."));
-        }
-        if self.image.topics().partition_count() + wanted > limits::PARTITIONS_PER_MACHINE_MAX {
-            let max = limits::PARTITIONS_PER_MACHINE_MAX;
-            return refuse(format!("This machine holds at most {max} partitions; delete topics first."));
-        }
         if self.config_bytes + config_bytes(topic) > limits::METADATA_REQUEST_CONFIG_BYTES_MAX {
             let max = limits::METADATA_REQUEST_CONFIG_BYTES_MAX;
             return refuse(format!("The configs of one request may have {max} bytes in all."));
@@ -320,27 +289,9 @@ impl<'a> Creation<'a> {
     }
 
     fn push_records(&mut self, topic: &NewTopic, id: TopicId, cores: &[Option<CoreId>]) {
-        let machine = self.image.machine().expect("a formatted log");
         self.records.push(Record::Topic(TopicRecord { name: topic.name.clone(), id }));
         for (core, partition) in cores.iter().zip(0..) {
-            let placement = match core {
-                Some(core) => self.placer.place_on(*core),
-                None => self.placer.place(),
-            };
-            self.records.push(Record::Partition(PartitionRecord {
-                topic: id,
-                partition,
-                replicas: vec![machine],
-                isr: vec![machine],
-                elr: Vec::new(),
-                last_known_elr: Vec::new(),
-                leader: machine,
-                leader_epoch: 0,
-                partition_epoch: 0,
-                recovery_state: LeaderRecoveryState::Recovered,
-                directories: Vec::new(),
-                placement,
-            }));
+            self.records.push(new_partition(self.image, &mut self.placer, id, partition, *core));
         }
         self.config_bytes += config_bytes(topic);
         for (key, value) in &topic.configs {

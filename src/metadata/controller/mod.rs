@@ -4,9 +4,11 @@
 //! [`MetadataLog::proposed`](crate::metadata::log::MetadataLog::proposed)), so that two requests in a row see each other. Every
 //! answer, a refusal too, leaves when all that it was decided on is committed and applied on all cores.
 
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod machine;
+mod new_partition;
 pub mod producer_ids;
 pub mod topic_name;
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::error_code::ErrorCode as E;
+use crate::base::ids::MachineId;
 use crate::metadata::controller::machine;
 use crate::metadata::topic_config::{BrokerWide, ConfigSource};
 
