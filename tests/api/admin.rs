@@ -9,7 +9,7 @@ use kafka_protocol::messages::*;
 use std::collections::BTreeSet;
 
 #[test]
-fn topics_are_created_through_any_core_in_every_version() {
+fn c44_topics_are_created_through_any_core_in_every_version() {
     let mut world = World::new(2, &[("num.partitions", "3")]);
     for core in 0..2 {
         let client = world.connect(core);
@@ -38,7 +38,7 @@ fn topics_are_created_through_any_core_in_every_version() {
 }
 
 #[test]
-fn bad_topics_get_their_codes() {
+fn c44_bad_topics_get_their_codes() {
     let mut world = World::new(2, &[]);
     let client = world.connect(1);
     let mut code = |request: &CreateTopicsRequest| {
@@ -122,7 +122,7 @@ fn topics_are_deleted_by_name_and_id_and_made_again_empty() {
 }
 
 #[test]
-fn records_are_deleted_up_to_an_offset() {
+fn c46_records_are_deleted_up_to_an_offset() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 2, &[]);

@@ -45,7 +45,7 @@ fn good_frames() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn unknown_keys_and_versions_close_the_connection() {
+fn c7_e7_unknown_keys_and_versions_close_the_connection() {
     let mut world = World::new(1, &[]);
     for key in [-1i16, 4, 8, 99, i16::MAX] {
         closes(&mut world, [&key.to_be_bytes()[..], &[0; 12]].concat());
@@ -75,7 +75,7 @@ fn closes(world: &mut World, bytes: Vec<u8>) {
 }
 
 #[test]
-fn cut_frames_close_the_connection() {
+fn c7_e7_cut_frames_close_the_connection() {
     let mut world = World::new(1, &[]);
     let admin = world.connect(0);
     world.create_topic(admin, "t", 2, &[]);

@@ -30,7 +30,7 @@ fn every_version_serves_what_was_produced() {
 }
 
 #[test]
-fn an_offset_inside_a_batch_gives_the_whole_batch() {
+fn c9_an_offset_inside_a_batch_gives_the_whole_batch() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -43,7 +43,7 @@ fn an_offset_inside_a_batch_gives_the_whole_batch() {
 }
 
 #[test]
-fn offsets_out_of_range_are_errors_never_clamped() {
+fn c12_offsets_out_of_range_are_errors_never_clamped() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -55,7 +55,7 @@ fn offsets_out_of_range_are_errors_never_clamped() {
 }
 
 #[test]
-fn the_first_partition_with_data_gives_a_batch_whatever_the_bounds() {
+fn c10_the_first_partition_with_data_gives_a_batch_whatever_the_bounds() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 3, &[]);
@@ -79,7 +79,7 @@ fn the_first_partition_with_data_gives_a_batch_whatever_the_bounds() {
 }
 
 #[test]
-fn a_fetch_at_the_end_waits_for_data_or_its_deadline() {
+fn c11_a_fetch_at_the_end_waits_for_data_or_its_deadline() {
     let mut world = World::new(1, &[]);
     let (client, producer) = (world.connect(0), world.connect(0));
     world.create_topic(client, "t", 1, &[]);
@@ -114,7 +114,7 @@ fn min_bytes_count_over_all_partitions() {
 }
 
 #[test]
-fn errors_are_answered_at_once() {
+fn c11_errors_are_answered_at_once() {
     let mut world = World::new(2, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 2, &[]);
@@ -127,7 +127,7 @@ fn errors_are_answered_at_once() {
 }
 
 #[test]
-fn leader_epochs_are_checked() {
+fn c16_leader_epochs_are_checked() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -146,7 +146,7 @@ pub fn restarted(world: World) -> World {
 }
 
 #[test]
-fn topics_by_id() {
+fn c22_topics_by_id() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     let id = world.create_topic(client, "t", 1, &[]);
@@ -186,16 +186,10 @@ fn deletion_ends_a_fetch_parked_by_name() {
 }
 
 #[test]
-fn sessions_do_not_exist() {
+fn e4_followers_and_unknown_isolation_levels_are_refused() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
-    let asked = |id, epoch| fetch_request(0, 0, &[("t", 0, 0)]).with_session_id(id).with_session_epoch(epoch);
-    for (id, epoch, code) in [(0, -1, 0), (0, 0, 0), (5, 0, 0), (5, -1, 0), (5, 1, 70), (0, 1, 70), (5, -2, 70)] {
-        let response = world.call(client, 11, &asked(id, epoch));
-        assert_eq!((response.error_code, response.session_id), (code, 0), "session {id} epoch {epoch}");
-        assert_eq!(response.responses.len(), usize::from(code == 0));
-    }
     let follower = fetch_request(0, 0, &[("t", 0, 0)]).with_replica_id(BrokerId(1));
     assert_eq!(world.call(client, 11, &follower).error_code, 42);
     assert_eq!(fetched(&world.call(client, 4, &follower))[0].error_code, 42);

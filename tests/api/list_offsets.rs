@@ -1,11 +1,11 @@
-//! ListOffsets: the ends of a partition, and what is refused.
+//! ListOffsets: the ends of a partition, and what is refused. By time: `by_time`.
 
 use crate::client::*;
 use crate::world::World;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest};
 
-fn request(topic: &str, timestamps: &[(i32, i64)]) -> ListOffsetsRequest {
+pub fn request(topic: &str, timestamps: &[(i32, i64)]) -> ListOffsetsRequest {
     let partition = |(index, timestamp): &(i32, i64)| {
         ListOffsetsPartition::default().with_partition_index(*index).with_timestamp(*timestamp)
     };
@@ -23,7 +23,7 @@ fn ask(world: &mut World, version: i16, timestamp: i64) -> (i16, i64, i64, i32) 
 }
 
 #[test]
-fn the_ends_in_every_version() {
+fn c18_the_ends_in_every_version() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -33,19 +33,20 @@ fn the_ends_in_every_version() {
     for version in 1..=9 {
         let epoch = if version >= 4 { 0 } else { -1 };
         assert_eq!(ask(&mut world, version, -1), (0, 5, -1, epoch), "version {version}");
-        assert_eq!(ask(&mut world, version, -2), (0, 2, -1, -1));
-        assert_eq!(ask(&mut world, version, -3), (35, -1, -1, -1), "in a later release");
-        let local = if version >= 8 { (0, 2, -1, -1) } else { (35, -1, -1, -1) };
+        assert_eq!(ask(&mut world, version, -2), (0, 2, -1, epoch));
+        let largest = if version >= 7 { (0, 2, 1_600_000_000_000, epoch) } else { (35, -1, -1, -1) };
+        assert_eq!(ask(&mut world, version, -3), largest);
+        let local = if version >= 8 { (0, 2, -1, epoch) } else { (35, -1, -1, -1) };
         assert_eq!(ask(&mut world, version, -4), local);
         let tiered = if version >= 9 { (0, -1, -1, -1) } else { (35, -1, -1, -1) };
         assert_eq!(ask(&mut world, version, -5), tiered);
         assert_eq!(ask(&mut world, version, -7), (35, -1, -1, -1));
-        assert_eq!(ask(&mut world, version, 0), (43, -1, -1, -1), "by time: in a later release");
+        assert_eq!(ask(&mut world, version, 0), (0, 2, 1_600_000_000_000, epoch));
     }
 }
 
 #[test]
-fn the_latest_offset_is_the_high_watermark() {
+fn c18_the_latest_offset_is_the_high_watermark() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -58,7 +59,7 @@ fn the_latest_offset_is_the_high_watermark() {
 }
 
 #[test]
-fn odd_requests_get_their_codes() {
+fn c16_e4_odd_requests_get_their_codes() {
     let mut world = World::new(2, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 2, &[]);

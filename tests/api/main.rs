@@ -7,7 +7,12 @@ mod world;
 
 mod admin;
 mod bad_inputs;
+mod by_time;
+mod describe;
+mod edges;
+mod epochs;
 mod fetch;
+mod fetch_sessions;
 mod list_offsets;
 mod metadata;
 mod produce;

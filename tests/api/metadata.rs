@@ -9,7 +9,7 @@ use kafka_protocol::protocol::Decodable;
 use uuid::Uuid;
 
 #[test]
-fn every_core_is_a_broker_and_core_0_the_controller() {
+fn c21_every_core_is_a_broker_and_core_0_the_controller() {
     let mut world = World::new(3, &[]);
     let admin = world.connect(1);
     let id = world.create_topic(admin, "t", 6, &[]);
@@ -48,7 +48,7 @@ fn every_core_is_a_broker_and_core_0_the_controller() {
 }
 
 #[test]
-fn null_means_all_and_empty_means_none() {
+fn c20_null_means_all_and_empty_means_none() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "a", 1, &[]);
@@ -63,7 +63,7 @@ fn null_means_all_and_empty_means_none() {
 }
 
 #[test]
-fn unknown_and_illegal_names_and_ids() {
+fn c20_e5_unknown_and_illegal_names_and_ids() {
     let mut world = World::new(1, &[("auto.create.topics.enable", "false")]);
     let client = world.connect(0);
     let id = world.create_topic(client, "t", 1, &[]);
@@ -79,7 +79,7 @@ fn unknown_and_illegal_names_and_ids() {
 }
 
 #[test]
-fn a_missing_topic_is_made_and_the_answer_waits_for_all_cores() {
+fn c20_a_missing_topic_is_made_and_the_answer_waits_for_all_cores() {
     let mut world = World::new(2, &[("num.partitions", "4")]);
     for core in 0..2 {
         let client = world.connect(core);
@@ -145,7 +145,7 @@ fn authorized_operations_only_when_asked_for() {
 }
 
 #[test]
-fn api_versions_lists_the_table_and_knows_its_limits() {
+fn c4_c5_c6_api_versions_lists_the_table_and_knows_its_limits() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     let named =

@@ -35,7 +35,7 @@ fn durability_memory_is_answered_at_once() {
 }
 
 #[test]
-fn pipelined_batches_are_appended_and_answered_in_order() {
+fn c2_pipelined_batches_are_appended_and_answered_in_order() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -48,7 +48,7 @@ fn pipelined_batches_are_appended_and_answered_in_order() {
 }
 
 #[test]
-fn every_version_appends_and_names_every_partition() {
+fn c29_every_version_appends_and_names_every_partition() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 2, &[]);
@@ -75,7 +75,7 @@ fn every_version_appends_and_names_every_partition() {
 }
 
 #[test]
-fn acks_0_is_never_answered_and_closes_on_error() {
+fn c3_acks_0_is_never_answered_and_closes_on_error() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -89,7 +89,7 @@ fn acks_0_is_never_answered_and_closes_on_error() {
 }
 
 #[test]
-fn wrong_acks_and_bad_batches_get_kafkas_codes() {
+fn c23_c24_c27_e1_wrong_acks_and_bad_batches_get_kafkas_codes() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[("max.message.bytes", "1000")]);
@@ -134,7 +134,7 @@ fn wrong_acks_and_bad_batches_get_kafkas_codes() {
 }
 
 #[test]
-fn duplicates_get_their_first_offset_and_wait_for_its_flush() {
+fn c26_duplicates_get_their_first_offset_and_wait_for_its_flush() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
@@ -189,7 +189,7 @@ fn a_partition_of_another_core_is_refused_with_a_hint() {
 }
 
 #[test]
-fn log_append_time_is_stamped_and_told() {
+fn c28_log_append_time_is_stamped_and_told() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[("message.timestamp.type", "LogAppendTime")]);

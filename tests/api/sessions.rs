@@ -6,7 +6,7 @@ use corelane::base::limits::SESSION_REQUESTS_MAX;
 use kafka_protocol::messages::{FetchRequest, MetadataRequest, ProduceRequest};
 
 #[test]
-fn answers_leave_in_request_order_behind_a_parked_fetch() {
+fn c1_answers_leave_in_request_order_behind_a_parked_fetch() {
     let mut world = World::new(1, &[]);
     let (client, producer) = (world.connect(0), world.connect(0));
     world.create_topic(client, "t", 1, &[]);
