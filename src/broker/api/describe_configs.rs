@@ -66,7 +66,8 @@ impl Api for DescribeConfigs {
             }
             let answer = DescribeConfigsResult::default()
                 .with_resource_type(resource.resource_type)
-                .with_resource_name(resource.resource_name.clone());
+                .with_resource_name(resource.resource_name.clone())
+                .with_error_message(None);
             response.results.push(match describe(broker, resource, asked) {
                 Ok(configs) => answer.with_configs(configs),
                 Err(Refused { code, message }) => {
