@@ -405,13 +405,13 @@ impl World {
 
     /// The epoch cache knows every epoch that a batch in the log carries.
     fn judge_epoch(&mut self, id: TopicPartition, seen: &Seen) -> Run<()> {
-        let core = self.core_of(id);
+        let (core, current) = (self.core_of(id), self.epoch_of(id));
         let log = &self.cores[core].log;
         let Some(offsets) = log.offsets(id).filter(|offsets| offsets.log_start.0 <= seen.base) else { return Ok(()) };
         if self.partition(id).offline {
             return Ok(());
         }
-        let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(seen.epoch));
+        let answer = self.cores[core].log.end_offset_for_epoch(id, LeaderEpoch(seen.epoch), current);
         let right =
             answer.is_some_and(|(epoch, end)| epoch.0 == seen.epoch && end.0 >= seen.end && end <= offsets.log_end);
         must!(right, "{id}: {seen:?} is in the log, its epoch ends at {answer:?}, {offsets:?}");
