@@ -36,6 +36,9 @@
 //! - **No answer to Produce is UNKNOWN_SERVER_ERROR**: clients treat it in ways that lose or double records.
 //! - **Only the header of a batch is checked** (and its CRC). What only decoding would find, such as a record count that lies
 //!   inside a compressed batch, is accepted, as the bytes will be handed out as they came.
+//! - **librdkafka sends lz4 only to a broker that lists FindCoordinator**, and gzip and snappy only to one that lists Produce 0: it
+//!   takes others for old releases and drops the codec without a word. Hence two listings that serve nothing; the
+//!   first goes to that library alone, since others would look for coordinators for ever.
 //! - **A request that waits holds up the later ones of its connection**, never those of others: answers leave in order.
 //! - **Replication factor above the number of machines is refused** although Metadata shows a broker per core: the brokers of
 //!   one machine share its power plug.
@@ -44,7 +47,8 @@
 //!
 //! - **A glommio executor may park with runnable tasks** when it is preempted before its first queue runs. A thread that wakes
 //!   each executor through a foreign waker every few milliseconds bounds that ([`guard`](crate::runtime::guard)); a timer task
-//!   inside the executor does not, since it is parked too.
+//!   inside the executor does not, since it is parked too. It may also park before its first task, when nobody has a waker
+//!   yet: a core that is silent at start is interrupted by a signal.
 //! - **The listener's sockets are made by hand**: the executor's own set SO_REUSEPORT, and a second process would share the
 //!   port silently.
 //! - **A panicking task ends one executor only.** The others would go on with a core missing, so a panic aborts the process.

@@ -7,7 +7,8 @@
 //! | unit tests beside the code | encodings notice every flipped bit and cut, state machines keep their numbered invariants | |
 //! | `tests/tidy` | floors, caps, names, fences; every invariant has a proof, every API a round trip; each rule refuses a bad snippet | |
 //! | `tests/round_trip` | every version of every API, against the encodings of another crate; hostile frames cost no memory | `FRAMES=` |
-//! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by a planted bug | `SEEDS=5000` |
+//! | `tests/api` | whole brokers over a disk in memory: stories of every API, storms of all of them with completions held back | `SEEDS=` |
+//! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by planted bugs (`planted`) | `SEEDS=5000` |
 //! | `tests/crash` | kill -9 on the real binary under a checked load, a third of the kills inside recovery | `ROUNDS=50` |
 //! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed; a run without flushes must lose | `CUTS=20` |
 //! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |

@@ -96,6 +96,9 @@ fn every_invariant_has_a_proof() {
     let ids = || ids.iter().map(String::as_str);
     assert_none(rules::all_named(ids(), &manual, "the handbook's architecture page does not state it"));
     assert_none(rules::all_named(ids(), &sim, "no test of the simulator names it"));
+    let planted: String =
+        read_all(repository(), &["tests/sim/planted"]).into_iter().map(|source| source.text).collect();
+    assert_none(rules::all_planted(1..=20, &planted));
 }
 
 #[test]

@@ -148,6 +148,15 @@ pub fn all_named<'a>(ids: impl IntoIterator<Item = &'a str>, text: &str, what: &
     ids.into_iter().filter(|id| !has_word(text, id)).map(|id| format!("{id}: {what}")).collect()
 }
 
+/// Each rule S<n> has a planted bug, named `S<nn><What>` (S02LyingFlush), in the tests of planted bugs.
+pub fn all_planted(rules: std::ops::RangeInclusive<u32>, text: &str) -> Vec<String> {
+    let is_planted = |rule: &u32| {
+        let prefix = format!("S{rule:02}");
+        text.match_indices(&prefix).any(|(at, _)| text[at + prefix.len()..].starts_with(char::is_uppercase))
+    };
+    rules.filter(|rule| !is_planted(rule)).map(|rule| format!("S{rule}: no planted bug")).collect()
+}
+
 fn module_of(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let module = rest.split('/').next().expect("split gives at least one piece").trim_end_matches(".rs");

@@ -81,4 +81,8 @@ fn root_and_proofs() {
     assert_eq!(rules::root(["Cargo.toml", "src", ".ci", "README.md"]), Vec::<String>::new());
     assert_eq!(rules::root(["notes.md", "examples"]).len(), 2);
     assert_eq!(rules::all_named(["S1", "S2"], "S1, S20, S02", "is missing"), ["S2: is missing"]);
+    assert_eq!(
+        rules::all_planted(1..=3, "S01SequenceGap S02 S3Late S030"),
+        ["S2: no planted bug", "S3: no planted bug"]
+    );
 }
