@@ -68,6 +68,15 @@ pub const REQUIRED: &[&str] = &[
     "partition offline because of rot",
 ];
 
+/// What every single seed must go through, and how often.
+pub const EVERY_SEED: &[(&str, u64)] = &[
+    ("journal file recycled", 3),
+    ("frame re-appended", 1),
+    ("segment rolled", 1),
+    ("DeleteRecords answered", 1),
+    ("append acknowledged", 1000),
+];
+
 /// Counters of one seed or of many.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {

@@ -40,10 +40,15 @@ fn seeds_hold_every_rule() {
     let count = if replay { 1 } else { number("SEEDS", 200) };
     let mut coverage = Coverage::default();
     let mut failed = Vec::new();
+    let mut shallow_seeds = Vec::new();
     let (mut events, mut crashes) = (0, 0);
     for seed in first..first + count {
         let outcome = seed::run(seed, Plant::None, std::env::var("TRACE").is_ok());
         coverage.merge(&outcome.coverage);
+        let shallow = coverage::EVERY_SEED.iter().find(|(what, times)| outcome.coverage.of(what) < *times);
+        if let (Ok(()), Some((what, times))) = (&outcome.result, shallow) {
+            shallow_seeds.push(format!("seed {seed}: {what} {} of {times}", outcome.coverage.of(what)));
+        }
         events += outcome.events;
         crashes += outcome.crashes;
         if let Err(text) = outcome.result {
@@ -58,6 +63,7 @@ fn seeds_hold_every_rule() {
         }
     }
     println!("{count} seeds from {first}: {events} events, {crashes} crashes\n{}", coverage.table());
+    assert!(shallow_seeds.is_empty(), "seeds that went through too little: {shallow_seeds:?}");
     assert!(failed.is_empty(), "seeds failed: {failed:?}; replay with SEED=n TRACE=1");
     if count >= 200 {
         assert!(coverage.missing().is_empty(), "never happened: {:?}", coverage.missing());
