@@ -2,12 +2,14 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::{TopicId, TopicPartition};
-use crate::base::offset::{Durability, LeaderEpoch, Offset};
+use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
 use crate::base::storage::{FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
 use crate::log::core_log::{
     Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings, Read,
 };
 use crate::log::effect::{LogEffect, LogInput, LogNotice};
+use crate::log::log::Log;
+use crate::log::tail::TailBatch;
 use crate::wire::record_batch;
 use bytes::{Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
@@ -343,4 +345,24 @@ fn a_drain_puts_everything_into_segments() {
     machine.log = CoreLog::recover(&mut machine.disk, identity, settings(), &topics(), 0).unwrap();
     assert_eq!(machine.read_all(partition(0), 0).len(), 20);
     assert_eq!(machine.append(partition(0), (3, 38), 100), Ok(38));
+}
+
+/// Found by the simulator: the frames of an offline partition were kept, the truncation behind them was not, and after the
+/// restart the batches that it had cut were back.
+#[test]
+fn frames_kept_for_an_offline_partition_reach_up_to_its_newest_truncation() {
+    let batch = |base: i64, sequence: u64| TailBatch {
+        base: Offset(base),
+        end: Offset(base + 1),
+        sequence: Sequence(sequence),
+        again: false,
+        bytes: Bytes::from_static(b"a batch"),
+        cost: 7,
+    };
+    let (id, settings) = topics().partitions[0];
+    let mut log = Log::recovered(id, settings, Offset::ZERO, Vec::new(), vec![batch(0, 5)]);
+    log.push(batch(1, 6));
+    log.truncate(Offset(1), Sequence(7));
+    log.take_offline("a failed segment write".to_string());
+    assert_eq!(log.held(), Some((Sequence(5), Sequence(7))));
 }

@@ -17,9 +17,11 @@
 //!
 //! # The simulator
 //!
-//! The broker is a value without clock, disk or network, so `tests/sim` holds several of them, a disk and a clock, and steps
-//! them by one generator: a failing seed repeats exactly. It runs the real start, recovery and change of cores, because
-//! those are code over [`Storage`](crate::base::storage::Storage). Its disk keeps for every file what was written and what was
+//! Logs are values without clock, disk or network, so `tests/sim` holds the metadata log and the
+//! [`CoreLog`](crate::log::core_log::CoreLog)s of a machine, a disk, a clock and clients that remember what they were
+//! promised, and steps them by one generator: a failing seed repeats exactly (`SEED=17 TRACE=1` tells its story). It runs
+//! the real start, recovery and change of cores, because those are code over
+//! [`Storage`](crate::base::storage::Storage). Its disk keeps for every file what was written and what was
 //! flushed, for every directory which entries are durable; a crash keeps all of the first (kill -9) or any subset of the
 //! difference (power cut).
 //!
