@@ -357,6 +357,7 @@ fn frames_kept_for_an_offline_partition_reach_up_to_its_newest_truncation() {
         sequence: Sequence(sequence),
         again: false,
         bytes: Bytes::from_static(b"a batch"),
+        max_timestamp: 0,
         cost: 7,
     };
     let (id, settings) = topics().partitions[0];
