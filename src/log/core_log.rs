@@ -272,8 +272,11 @@ impl CoreLog {
             return Ok(self.journal.last());
         }
         let body = FrameBody::LogStart { partition, start: to };
-        let sequence =
-            self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        let Ok(sequence) = self.journal.push(body, now.monotonic_ms()) else {
+            self.paused_bytes = self.paused_bytes.max(Some(SMALL_APPEND_BYTES));
+            self.journal.want_room();
+            return Err(AppendError::NotAppendable(Appendable::Paused));
+        };
         log.log_start = to;
         self.writer.want_housekeeping(now.monotonic_ms());
         Ok(sequence)

@@ -36,16 +36,18 @@ impl Api for DeleteRecords {
         }
         let mut response = DeleteRecordsResponse::default();
         let mut last = Sequence::default();
-        for topic in request.topics {
+        for topic in &request.topics {
             let mut answer = DeleteRecordsTopicResult::default().with_name(topic.name.clone());
-            for partition in topic.partitions {
+            for partition in &topic.partitions {
                 let result = delete(broker, &topic.name, partition.partition_index, partition.offset, now);
                 let (low_watermark, code) = match result {
                     Ok((log_start, sequence)) => {
                         last = last.max(sequence);
                         (log_start.0, ErrorCode::None)
                     }
-                    Err(code) => (-1, code),
+                    // All of it again then: what was moved already is not moved twice.
+                    Err(Refusal::NoRoom) => return Outcome::Held(Held::DeleteRecords(request), Wait::Ring),
+                    Err(Refusal::Code(code)) => (-1, code),
                 };
                 let result = DeleteRecordsPartitionResult::default().with_partition_index(partition.partition_index);
                 answer.partitions.push(result.with_low_watermark(low_watermark).with_error_code(code.code()));
@@ -63,6 +65,19 @@ impl Api for DeleteRecords {
             Some(parked) => Outcome::Answer(parked.encode()),
             None => Outcome::Parked,
         }
+    }
+}
+
+/// Why a log start is not moved.
+enum Refusal {
+    Code(ErrorCode),
+    /// The journal takes not even a control frame at the moment.
+    NoRoom,
+}
+
+impl From<ErrorCode> for Refusal {
+    fn from(code: ErrorCode) -> Refusal {
+        Refusal::Code(code)
     }
 }
 
@@ -88,30 +103,30 @@ fn delete(
     index: i32,
     offset: i64,
     now: Now,
-) -> Result<(Offset, Sequence), ErrorCode> {
+) -> Result<(Offset, Sequence), Refusal> {
     let Broker { core, image, log, topics, .. } = broker;
     let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let led = find_led(image, *core, topic, index).map_err(NotLed::code)?;
     let TopicSettings { compacted, deleted, .. } = topics.settings(topic);
     if compacted && !deleted {
-        return Err(ErrorCode::PolicyViolation);
+        return Err(ErrorCode::PolicyViolation.into());
     }
     match log.open(led.id) {
         Openness::Open => move_log_start(log, led, offset, now),
-        Openness::Opening | Openness::Unknown => Err(ErrorCode::UnknownTopicOrPartition),
-        Openness::Offline => Err(ErrorCode::KafkaStorageError),
+        Openness::Opening | Openness::Unknown => Err(ErrorCode::UnknownTopicOrPartition.into()),
+        Openness::Offline => Err(ErrorCode::KafkaStorageError.into()),
     }
 }
 
-fn move_log_start(log: &mut CoreLog, led: Led, offset: i64, now: Now) -> Result<(Offset, Sequence), ErrorCode> {
+fn move_log_start(log: &mut CoreLog, led: Led, offset: i64, now: Now) -> Result<(Offset, Sequence), Refusal> {
     let offsets = log.offsets(led.id).expect("an open partition");
     let to = if offset == -1 { offsets.high_watermark } else { Offset(offset) };
     if to < Offset::ZERO || to > offsets.high_watermark {
-        return Err(ErrorCode::OffsetOutOfRange);
+        return Err(ErrorCode::OffsetOutOfRange.into());
     }
     let sequence = log.delete_records(led.id, to, now).map_err(|error| match error {
-        AppendError::NotAppendable(Appendable::Paused) => ErrorCode::RequestTimedOut,
-        _ => ErrorCode::KafkaStorageError,
+        AppendError::NotAppendable(Appendable::Paused) => Refusal::NoRoom,
+        _ => Refusal::Code(ErrorCode::KafkaStorageError),
     })?;
     Ok((to.max(offsets.log_start), sequence))
 }
