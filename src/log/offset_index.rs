@@ -14,7 +14,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 /// Bytes of a batch that its own CRC does not cover.
 const PREFIX_BYTES: usize = 21;
 /// Bytes of an encoded run.
-const RUN_BYTES: usize = 28;
+pub const RUN_BYTES: usize = 28;
 
 /// Batches side by side in a segment file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

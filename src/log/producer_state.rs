@@ -12,6 +12,9 @@ use crate::wire::record_batch::BatchHeader;
 use bytes::{BufMut, BytesMut};
 use std::collections::VecDeque;
 
+/// Bytes of an encoded producer, at most: id, epoch, count, five batches.
+pub const PRODUCER_BYTES_MAX: usize = 11 + PRODUCER_BATCHES_MAX * 24;
+
 /// One remembered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProducedBatch {

@@ -8,8 +8,8 @@ use crate::base::limits::{CHUNK_BYTES_MAX, STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_
 use crate::base::offset::{LeaderEpoch, Offset};
 use crate::base::storage::{FileOp, block_ceil};
 use crate::log::log::Log;
-use crate::log::offset_index::{self, Run};
-use crate::log::producer_state::Producers;
+use crate::log::offset_index::{self, RUN_BYTES, Run};
+use crate::log::producer_state::{PRODUCER_BYTES_MAX, Producers};
 use crate::log::segment::{self, BlockAt, EXTENT_HEADER_BYTES, ExtentHeader, Segment, StateBlockSource};
 use crate::log::tail::TailBatch;
 use crate::wire::record_batch;
@@ -173,7 +173,8 @@ fn plan_extent(
     let full = target.new
         || sealed
         || target.deltas + 1 >= STATE_CHAIN_MAX
-        || target.bytes_since_full + bytes >= STATE_BLOCK_EVERY_BYTES;
+        || target.bytes_since_full + bytes >= STATE_BLOCK_EVERY_BYTES
+        || full_block_bytes(log, target, plan, runs.len()) * CHEAP_BLOCK_DIVISOR <= bytes;
     let block = encode_block(log, context, target, plan, (end, &runs, full, producer_ids));
     let block_at = BlockAt { position: block_position, bytes: block.len() as u32 };
     all.push(block);
@@ -192,6 +193,19 @@ fn plan_extent(
         if full { (0, 0) } else { (target.deltas + 1, target.bytes_since_full + bytes) };
     plan.growths.push(growth);
 }
+
+/// About how large a full block would be. Where that is little beside the extent it is written every time, so that opening the
+/// partition takes one read.
+fn full_block_bytes(log: &Log, target: &Target, plan: &Move, new_runs: usize) -> u64 {
+    let known = log.segments.iter().rev().find(|segment| segment.base == target.base);
+    let known = known.and_then(|segment| segment.runs.as_ref()).map_or(0, Vec::len);
+    let planned = plan.growths.iter().filter(|growth| growth.base == target.base);
+    let runs = known + new_runs + planned.map(|growth| growth.runs.len()).sum::<usize>();
+    (runs * RUN_BYTES + plan.producers.len() * PRODUCER_BYTES_MAX) as u64
+}
+
+/// A full block is cheap up to this share of its extent.
+const CHEAP_BLOCK_DIVISOR: u64 = 16;
 
 /// The state at the extent's end (S10). A full block repeats the index of the whole segment.
 fn encode_block(
