@@ -97,13 +97,7 @@ fn opening(broker: &mut Broker, request: &DeleteRecordsRequest) -> Option<Wait> 
     wait
 }
 
-fn delete(
-    broker: &mut Broker,
-    topic: &str,
-    index: i32,
-    offset: i64,
-    now: Now,
-) -> Result<(Offset, Sequence), Refusal> {
+fn delete(broker: &mut Broker, topic: &str, index: i32, offset: i64, now: Now) -> Result<(Offset, Sequence), Refusal> {
     let Broker { core, image, log, topics, .. } = broker;
     let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
     let led = find_led(image, *core, topic, index).map_err(NotLed::code)?;
