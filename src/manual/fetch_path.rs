@@ -29,6 +29,26 @@
 //! When the last ticket is back the answer is header bytes and slices, sent vectored; batches are never decoded or re-encoded.
 //! Base offset and leader epoch were stamped at the append, so the bytes that consumers get are the bytes on the disk.
 //!
+//! # Sessions
+//!
+//! A client that names its partitions once (KIP-227) sends only changes afterwards, and an answer tells only what changed: records,
+//! errors, a new high watermark or log start. A session turns an incremental request into the full one before it is planned, and
+//! leaves out of the finished answer what the client knows; everything in between knows no sessions. So an incremental
+//! request without any partition waits for data like a full one. Sessions live on the core, not on the connection, and are
+//! bounded in number and partitions; one that had to go costs its client error 70 and one full request.
+//!
+//! # Looking for a time
+//!
+//! ListOffsets by time goes from coarse to fine: segments, index runs and batch headers each carry their largest timestamp, so what
+//! is older is passed over unread. One run is read, its first batch that may hold the record is decompressed as a stream on
+//! the blocking pool, up to the first match. The search keeps only its next offset and is planned again after each step, so that
+//! moves, evictions and deletions in between do not matter to it. At most four per core are active
+//! ([`SEARCHES_ACTIVE_MAX`](crate::base::limits::SEARCHES_ACTIVE_MAX)), the others wait in line.
+//!
+//! Timestamps are the producer's word. A header that understates its largest timestamp hides its batch from such a search; one that
+//! overstates costs a look. A batch that cannot be decompressed, or is larger than
+//! [`SCAN_BYTES_MAX`](crate::base::limits::SCAN_BYTES_MAX), is answered with its first offset: whoever starts there misses nothing.
+//!
 //! # What a consumer may see
 //!
 //! Up to the high watermark, which moves as the topic's durability says: with `disk` nothing is seen that a power cut could

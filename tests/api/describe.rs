@@ -142,7 +142,7 @@ fn the_cluster_is_the_cores_of_the_machine() {
     }
 }
 
-fn grow_request(name: &str, count: i32) -> CreatePartitionsRequest {
+pub fn grow_request(name: &str, count: i32) -> CreatePartitionsRequest {
     let topic = CreatePartitionsTopic::default().with_name(topic_name(name)).with_count(count).with_assignments(None);
     CreatePartitionsRequest::default().with_topics(vec![topic]).with_timeout_ms(5_000)
 }

@@ -6,7 +6,7 @@ use crate::world::{Client, World};
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::{BrokerId, ListOffsetsRequest, OffsetForLeaderEpochRequest};
 
-fn request(topic: &str, asked: &[(i32, i32, i32)]) -> OffsetForLeaderEpochRequest {
+pub fn request(topic: &str, asked: &[(i32, i32, i32)]) -> OffsetForLeaderEpochRequest {
     let partition = |(index, current, epoch): &(i32, i32, i32)| {
         OffsetForLeaderPartition::default()
             .with_partition(*index)

@@ -17,12 +17,22 @@ const PRODUCE_VERSION: i16 = 9;
 /// Topic (its place in `TOPICS`) and partition.
 type Target = (usize, i32);
 
+/// What a request was, as far as its answer is looked into.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    Produce(Target),
+    Fetch,
+    Other,
+}
+
 struct Storm {
     world: World,
     random: Prng,
     clients: Vec<Client>,
-    /// Correlation ids of requests under way, and what a Produce was sent to.
-    owed: BTreeMap<Client, VecDeque<(i32, Option<Target>)>>,
+    /// Correlation ids of requests under way, and what they were.
+    owed: BTreeMap<Client, VecDeque<(i32, Sent)>>,
+    /// Fetch session of a client, and the epoch of its next request.
+    sessions: BTreeMap<Client, (i32, i32)>,
     /// Highest acknowledged end offset; topics are never deleted by the clients of this half.
     acknowledged: BTreeMap<Target, i64>,
     answers: usize,
@@ -38,7 +48,8 @@ impl Storm {
             world.create_topic(admin, topic, PARTITIONS, &[]);
         }
         let clients = (0..6).map(|_| world.connect(random.below(cores.into()) as usize)).collect();
-        Storm { world, random, clients, owed: BTreeMap::new(), acknowledged: BTreeMap::new(), answers: 0 }
+        let (owed, sessions, acknowledged) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Storm { world, random, clients, owed, sessions, acknowledged, answers: 0 }
     }
 
     fn step(&mut self) {
@@ -69,33 +80,66 @@ impl Storm {
         let (topic, partition) = (self.random.below(4) as usize, self.random.below(PARTITIONS as u64) as i32);
         let (name, offset) = (TOPICS[topic], self.random.below(20) as i64);
         let batch = Batch { value_bytes: 1 + self.random.below(4_000) as usize, ..Batch::of(1 + offset as i32) };
-        let mut produced = None;
-        match self.random.below(16) {
+        let mut sent = Sent::Other;
+        match self.random.below(18) {
             0..6 => {
                 let acks = if self.random.percent(50) { 1 } else { -1 };
                 self.world.post(client, PRODUCE_VERSION, &produce_request(acks, &[(name, partition, batch.encode())]));
-                produced = Some((topic, partition));
+                sent = Sent::Produce((topic, partition));
             }
             6..10 => {
                 let (bytes, wait) = (self.random.below(20_000) as i32, self.random.below(2_000) as i32);
                 let all = [(name, partition, offset), ("a", 0, 0), ("b", 1, offset)];
-                let count = 1 + self.random.below(3) as usize;
-                self.world.post(client, 11, &fetch_request(bytes, wait, &all[..count]));
+                let count = self.random.below(4) as usize;
+                let request = fetch_request(bytes, wait, &all[..count]);
+                self.post_fetch(client, request);
+                sent = Sent::Fetch;
             }
             10 => self.world.post(client, 9, &metadata_request(&[name, "a"])),
             11 => self.world.post(client, 7, &create_request(TOPICS[2 + topic % 2], PARTITIONS, &[])),
             12 => self.world.post(client, 6, &delete_request(TOPICS[2 + topic % 2])),
             13 => self.world.post(client, 2, &delete_records_request(TOPICS[2 + topic % 2], partition, -1)),
             14 => {
-                let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(-1);
+                let timestamp = [-1, -3, 0, i64::MAX][self.random.below(4) as usize];
+                let asked = ListOffsetsPartition::default().with_partition_index(partition).with_timestamp(timestamp);
                 let asked = ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(vec![asked]);
                 let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked]);
                 self.world.post(client, 7, &request);
             }
+            15 => {
+                let count = PARTITIONS + self.random.below(3) as i32;
+                self.world.post(client, 3, &crate::describe::grow_request(TOPICS[2 + topic % 2], count));
+            }
+            16 => self.world.post(client, 3, &crate::epochs::request(name, &[(partition, -1, 0), (partition, -1, 7)])),
             _ => self.world.post(client, 4, &crate::produce::init_request()),
         }
         let correlation = self.world.last_correlation();
-        self.owed.entry(client).or_default().push_back((correlation, produced));
+        self.owed.entry(client).or_default().push_back((correlation, sent));
+    }
+
+    /// Without a session, to begin one, or to go on with one.
+    fn post_fetch(&mut self, client: Client, request: FetchRequest) {
+        let known = self.sessions.get(&client).copied();
+        let (id, epoch) = match known {
+            Some((id, epoch)) if self.random.percent(80) => {
+                self.sessions.insert(client, (id, epoch + 1));
+                (id, epoch)
+            }
+            _ if self.random.percent(30) => (0, -1),
+            known => (known.map_or(0, |(id, _)| id), 0),
+        };
+        self.world.post(client, 11, &request.with_session_id(id).with_session_epoch(epoch));
+    }
+
+    fn note_fetched(&mut self, client: Client, mut answer: Bytes) {
+        let response = FetchResponse::decode(&mut answer, 11).expect("decodes");
+        assert!([0, 70, 71].contains(&response.error_code), "error {}", response.error_code);
+        let known = self.sessions.get(&client).map(|(id, _)| *id);
+        if response.error_code != 0 {
+            self.sessions.remove(&client);
+        } else if response.session_id > 0 && known != Some(response.session_id) {
+            self.sessions.insert(client, (response.session_id, 1));
+        }
     }
 
     fn receive_all(&mut self) {
@@ -103,11 +147,13 @@ impl Storm {
             assert_eq!(self.world.closed(client), None);
             while let Some(mut answer) = self.world.raw_answer(client) {
                 self.answers += 1;
-                let (correlation, produced) =
+                let (correlation, sent) =
                     self.owed.get_mut(&client).and_then(VecDeque::pop_front).expect("an answer to a request");
                 assert_eq!(answer.get_i32(), correlation, "in order");
-                if let Some(target) = produced {
-                    self.note_produced(target, answer);
+                match sent {
+                    Sent::Produce(target) => self.note_produced(target, answer),
+                    Sent::Fetch => self.note_fetched(client, answer),
+                    Sent::Other => {}
                 }
             }
         }
