@@ -90,7 +90,8 @@
 //!  16 ├───────────────┴───────────────┤ number u64
 //!  24 ├───────────────┬───────┬───────┤ generation u32, core u16, zero u16
 //!  32 ├───────────────┼───────┴───────┤ boot u32, first live sequence u64 (36 to 43)
-//!  44 ├───────────────┤               │ partitions: count u32, then each:
+//!  44 ├───────────────────────────────┤ key u64: the salts of this core's journal files follow from it
+//!  52 ├───────────────┐               │ partitions: count u32, then each:
 //!     │                               │   topic id 16, partition i32, log start i64,
 //!     │                               │   held first sequence u64, held last sequence u64 (0, 0: not offline),
 //!     │                               │   segments: count u32, then each 44: base i64, end i64, file bytes u64,
