@@ -18,6 +18,9 @@
 //!
 //! # Journal
 //!
+//! - **Record batches are clients' bytes, and a recycled file shows them in the middle of a scan.** CRC32C is no secret, so a
+//!   producer could put made-up frames into a batch. Salts follow from a key that only the core's checkpoint holds; whatever does
+//!   not carry the salt of its place is payload, and that is looked at before the checksum.
 //! - **A recycled file is full of frames that look valid.** They are: their salt is the one of an earlier use. Salt, sequence
 //!   of the file's first frame and boot are compared with the file's own boot frame.
 //! - **A hole above every mark is normal**: four writes are in flight and complete in any order. Below a mark it means that an
