@@ -53,6 +53,7 @@ pub const REQUIRED: &[&str] = &[
     "fault: full disk at start",
     "producer ids allocated",
     "epoch looked up",
+    "record found by time",
     "fault: late write landed",
     "fault: torn write",
     "fault: unflushed sectors lost",

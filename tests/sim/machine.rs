@@ -4,6 +4,7 @@ use crate::coverage::Coverage;
 use crate::disk::{Disk, Fault, Horizon, InodeId, Step, WriteId, describe, is_checkpoint, is_segment};
 use crate::outcome::{Halt, Run};
 use crate::plant::Plant;
+use crate::search::PendingSearch;
 use crate::{must, trace};
 use bytes::Bytes;
 use corelane::base::clock::Now;
@@ -14,6 +15,7 @@ use corelane::base::storage::{FileOp, FileOpResult, FilesDone, StorageError};
 use corelane::log::core_log::CoreLog;
 use corelane::log::effect::{LogEffect, LogInput, Ticket};
 use corelane::log::journal_frame::{FrameBody, scan};
+use corelane::log::record_scan::RecordScan;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -61,7 +63,9 @@ pub struct Core {
     handles: BTreeMap<Arc<str>, InodeId>,
     /// Inodes that carried journal frames in this run.
     used: BTreeSet<InodeId>,
+    scans: Vec<(Ticket, RecordScan)>,
     pub reads: BTreeMap<Ticket, PendingRead>,
+    pub searches: BTreeMap<Ticket, PendingSearch>,
     pub controls: BTreeMap<Sequence, Vec<PendingControl>>,
     pub read_only: bool,
     pub paused: bool,
@@ -98,7 +102,9 @@ impl Core {
             jobs: Vec::new(),
             handles: BTreeMap::new(),
             used: BTreeSet::new(),
+            scans: Vec::new(),
             reads: BTreeMap::new(),
+            searches: BTreeMap::new(),
             controls: BTreeMap::new(),
             read_only: false,
             paused: false,
@@ -110,7 +116,7 @@ impl Core {
 
     /// Operations under way.
     pub fn busy(&self) -> usize {
-        self.writes.len() + self.flushes.len() + self.jobs.len()
+        self.writes.len() + self.flushes.len() + self.jobs.len() + self.scans.len()
     }
 
     /// Partition files are being written or read.
@@ -147,7 +153,10 @@ impl Core {
                     must!(!self.writes.iter().any(|job| job.path == path), "{path} is closed with a write in flight");
                     self.handles.remove(&path);
                 }
-                LogEffect::Scan { .. } => unreachable!("nobody searches by time here"),
+                LogEffect::Scan { ticket, scan } => {
+                    trace!("  effect scan {ticket:?}");
+                    self.scans.push((ticket, scan));
+                }
                 LogEffect::Files { ticket, ops } => {
                     for op in &ops {
                         trace!("  effect files {ticket:?} {}", describe(op));
@@ -245,6 +254,12 @@ impl Core {
             return self.end_flush(disk, at).map(Some);
         }
         at -= self.flushes.len();
+        if at < self.scans.len() {
+            let (ticket, scan) = self.scans.remove(at);
+            trace!("  done scan {ticket:?}");
+            return Ok(Some(LogInput::Scanned { ticket, found: scan.perform() }));
+        }
+        at -= self.scans.len();
         self.step_job(disk, at)
     }
 

@@ -17,6 +17,7 @@ mod outcome;
 mod plant;
 mod planted;
 mod rot;
+mod search;
 mod seed;
 mod start;
 mod trace;

@@ -54,6 +54,7 @@ impl World {
             975..=977 => self.pass_time(60_000_000_000),
             978..=982 => self.arm_fault(),
             983..=985 => self.fill_disk(),
+            986..=992 => self.search_by_time(),
             _ => self.ask_for_epoch(),
         }
     }
@@ -72,7 +73,7 @@ impl World {
     }
 
     /// Some live partition that can be used now.
-    fn pick_open(&mut self) -> Run<Option<TopicPartition>> {
+    pub fn pick_open(&mut self) -> Run<Option<TopicPartition>> {
         let Some(id) = self.pick() else { return Ok(None) };
         Ok(self.is_open(id)?.then_some(id))
     }

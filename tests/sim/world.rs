@@ -173,7 +173,7 @@ impl World {
                 Ok(())
             }
             LogNotice::ReadDone { ticket, data } => self.on_read_done(core, ticket, data),
-            LogNotice::SearchDone { .. } => unreachable!("nobody searches by time here"),
+            LogNotice::SearchDone { ticket, found } => self.on_search_done(core, ticket, found),
             LogNotice::Writable => {
                 self.cores[core].paused = false;
                 Ok(())
