@@ -70,6 +70,8 @@ pub struct Core {
     pub read_only: bool,
     pub paused: bool,
     pub next_tick_ms: u64,
+    /// What the disk really had left at the last tick.
+    pub free_at_tick: u64,
     pub forgotten: BTreeSet<corelane::base::ids::TopicId>,
     pub frames: FrameWatch,
 }
@@ -109,6 +111,7 @@ impl Core {
             read_only: false,
             paused: false,
             next_tick_ms: 0,
+            free_at_tick: u64::MAX,
             forgotten: BTreeSet::new(),
             frames: FrameWatch::default(),
         }

@@ -86,7 +86,6 @@ fn new_world(seed: u64, plant: Plant) -> World {
         rot: None,
         faults_before: 0,
         full_until: 0,
-        full_since_ns: 0,
         quiet_steps: 0,
         appended_bytes: 0,
         refused_until_ns: 0,

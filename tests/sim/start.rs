@@ -102,7 +102,6 @@ impl World {
                 trace!("disk has {free} bytes left");
                 self.coverage.hit("fault: full disk at start");
                 self.disk.capacity = self.disk.used() + free;
-                self.full_since_ns = self.clock_ns;
                 self.full_until = self.events + 100 + self.prng.below(600);
             }
             _ => {}

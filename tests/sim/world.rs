@@ -55,8 +55,6 @@ pub struct World {
     /// Faults that had struck before this run of the machine.
     pub faults_before: u64,
     pub full_until: u64,
-    /// When the disk became full.
-    pub full_since_ns: u64,
     pub quiet_steps: u64,
     pub appended_bytes: u64,
     /// Appends may be refused by a full disk up to this moment.
@@ -129,13 +127,15 @@ impl World {
     pub fn pass_time(&mut self, ns: u64) -> Run<()> {
         self.clock_ns += ns;
         let now = self.now();
-        let mut free = self.free_bytes();
+        let left = self.free_bytes();
+        let mut free = left;
         if self.disk.plant == Plant::S06DiskNeverFull {
             free = 1 << 40;
         }
         for core in 0..self.cores.len() {
             if now.monotonic_ms() >= self.cores[core].next_tick_ms {
                 self.cores[core].next_tick_ms = now.monotonic_ms() + 10 + self.prng.below(40);
+                self.cores[core].free_at_tick = left;
                 self.cores[core].log.handle_tick(now, free);
                 self.end_turn(core)?;
             }
