@@ -65,6 +65,8 @@ pub struct Config {
     pub journal_files: usize,
     /// `journal.file.bytes`.
     pub journal_file_bytes: u64,
+    /// `journal.accept.loss`.
+    pub journal_accept_loss: bool,
     /// `journal.zeroed`.
     pub journal_zeroed: bool,
     /// `tail.cache.bytes`, per core.
@@ -185,6 +187,7 @@ impl Resolved {
             data_dir: self.data_dir()?,
             journal_files: self.whole("journal.files") as usize,
             journal_file_bytes: self.whole("journal.file.bytes"),
+            journal_accept_loss: self.flag("journal.accept.loss"),
             journal_zeroed: self.flag("journal.zeroed"),
             tail_cache_bytes: self.whole("tail.cache.bytes"),
             io_memory_bytes: self.whole("io.memory.bytes") as usize,

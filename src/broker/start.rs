@@ -179,7 +179,13 @@ fn incarnation_id(seed: u64) -> [u8; 16] {
 pub(super) fn identity(image: &Image, core: CoreId, settings: &StartSettings) -> CoreIdentity {
     // Salts have to differ between cores and boots; the seed is random per process.
     let seed = settings.seed ^ (u64::from(core.0) << 48) ^ (u64::from(image.boot()) << 16);
-    CoreIdentity { generation: image.generation(), core: core.0, boot: image.boot(), seed }
+    CoreIdentity {
+        generation: image.generation(),
+        core: core.0,
+        boot: image.boot(),
+        seed,
+        accept_loss: settings.log.journal_accept_loss,
+    }
 }
 
 /// What recovery of `core` has to know of the image, when the layout has `cores` cores.

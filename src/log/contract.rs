@@ -29,6 +29,8 @@ pub struct LogSettings {
     pub journal_file_bytes: u64,
     /// Write zeros into ring files in the background (else only allocate).
     pub journal_zeroed: bool,
+    /// `journal.accept.loss`: see [`CoreIdentity::accept_loss`].
+    pub journal_accept_loss: bool,
     /// Bytes of batches kept in memory beyond what is pinned.
     pub tail_cache_bytes: u64,
 }
@@ -44,6 +46,8 @@ pub struct CoreIdentity {
     pub boot: u32,
     /// Seeds file salts.
     pub seed: u64,
+    /// A damaged journal is cut at its first bad frame, whatever its marks say (S15's override).
+    pub accept_loss: bool,
 }
 
 /// The metadata image, seen from recovery.

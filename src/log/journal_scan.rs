@@ -38,7 +38,9 @@ pub(super) struct JournalScan {
     headless: Vec<Headless>,
     /// (boot, last sequence of the boots before it).
     cuts: BTreeMap<u32, Sequence>,
-    highest_mark: Sequence,
+    /// Highest durable mark in the frames of each boot.
+    marks: BTreeMap<u32, Sequence>,
+    accept_loss: bool,
     /// Number that no file of this journal ever had.
     pub(super) next_number: u64,
 }
@@ -69,7 +71,8 @@ impl JournalScan {
             candidates: Vec::new(),
             headless: Vec::new(),
             cuts: BTreeMap::new(),
-            highest_mark: Sequence(0),
+            marks: BTreeMap::new(),
+            accept_loss: identity.accept_loss,
             next_number: 1,
         };
         for name in storage.list(dir).map_err(Refusal::Storage)? {
@@ -103,7 +106,8 @@ impl JournalScan {
                     one.position, place.generation, place.boot, identity.generation, identity.boot
                 )));
             }
-            self.highest_mark = self.highest_mark.max(place.durable_mark);
+            let mark = self.marks.entry(place.boot).or_default();
+            *mark = (*mark).max(place.durable_mark);
             self.cuts.insert(place.boot, place.boot_first.previous());
         }
         let Some(head) = found.first().filter(|one| is_head(one)).map(|one| one.frame.clone()) else {
@@ -151,22 +155,30 @@ impl JournalScan {
         while live.contains_key(&end.next()) {
             end = end.next();
         }
-        if self.highest_mark > end {
-            return Err(corrupt_hole(&live, &self.paths, end, self.highest_mark));
+        // A mark counts up to where a later boot began: what an operator gave up then is given up for good.
+        let cut_of = |boot: u32| cuts.range(boot + 1..).map(|(_, cut)| *cut).min();
+        let counted = self.marks.iter().map(|(boot, mark)| cut_of(*boot).map_or(*mark, |cut| cut.min(*mark)));
+        let mut highest_mark = counted.max().unwrap_or_default();
+        if self.accept_loss {
+            highest_mark = highest_mark.min(end);
+            self.headless.clear();
+        }
+        if highest_mark > end {
+            return Err(corrupt_hole(&live, &self.paths, end, highest_mark));
         }
         for Headless { file, frame } in &self.headless {
             let place = &frame.place;
             if place.sequence > end && place.durable_mark >= place.file_first && !is_cut(frame) {
                 return Err(Refusal::Corrupt(format!(
                     "{}: the boot frame at byte 0 is damaged, yet frame {} says that it had been flushed. Acknowledged records \
-                     may be lost: restore the file from a copy.",
+                     may be lost: restore the file from a copy, or give up what is behind it with --set journal.accept.loss=true.",
                     self.paths[*file], place.sequence
                 )));
             }
         }
         live.split_off(&end.next());
         held.sort_by_key(|one| one.frame.place.sequence);
-        Ok(Accepted { live, held, end, highest_mark: self.highest_mark, paths: self.paths })
+        Ok(Accepted { live, held, end, highest_mark, paths: self.paths })
     }
 }
 
@@ -210,7 +222,7 @@ fn corrupt_hole(live: &BTreeMap<Sequence, Candidate>, paths: &[Arc<str>], end: S
     );
     Refusal::Corrupt(format!(
         "journal frame {} is missing or damaged although frames up to {mark} had been flushed ({place}). Acknowledged records are at \
-         stake: restore the journal directory from a copy.",
+         stake: restore the journal directory from a copy, or give up everything from that frame on with --set journal.accept.loss=true.",
         end.next()
     ))
 }

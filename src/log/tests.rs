@@ -5,7 +5,8 @@ use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
 use crate::base::storage::{FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
 use crate::log::core_log::{
-    Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings, Read,
+    Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings,
+    Read, Refusal,
 };
 use crate::log::effect::{LogEffect, LogInput, LogNotice};
 use crate::log::log::Log;
@@ -103,7 +104,13 @@ fn partition(index: i32) -> TopicPartition {
 }
 
 fn settings() -> LogSettings {
-    LogSettings { journal_files: 4, journal_file_bytes: 64 * 1024, journal_zeroed: true, tail_cache_bytes: 0 }
+    LogSettings {
+        journal_files: 4,
+        journal_file_bytes: 64 * 1024,
+        journal_zeroed: true,
+        journal_accept_loss: false,
+        tail_cache_bytes: 0,
+    }
 }
 
 fn topics() -> KnownTopics {
@@ -116,7 +123,7 @@ fn topics() -> KnownTopics {
 }
 
 fn recover(disk: &mut MemoryDisk, boot: u32) -> CoreLog {
-    let identity = CoreIdentity { generation: 1, core: 0, boot, seed: u64::from(boot) };
+    let identity = CoreIdentity { generation: 1, core: 0, boot, seed: u64::from(boot), accept_loss: false };
     CoreLog::recover(disk, identity, settings(), &topics(), 0).expect("a healthy disk")
 }
 
@@ -338,10 +345,10 @@ fn a_drain_puts_everything_into_segments() {
         machine.append(partition(0), (3, number * 2), 100).unwrap();
     }
     machine.settle();
-    let identity = CoreIdentity { generation: 1, core: 0, boot: 9, seed: 0 };
+    let identity = CoreIdentity { generation: 1, core: 0, boot: 9, seed: 0, accept_loss: false };
     let partitions = CoreLog::drain(&mut machine.disk, identity, &topics(), 0).unwrap();
     CoreLog::format(&mut machine.disk, 2, 0, 9, 78, partitions).unwrap();
-    let identity = CoreIdentity { generation: 2, core: 0, boot: 9, seed: 1 };
+    let identity = CoreIdentity { generation: 2, core: 0, boot: 9, seed: 1, accept_loss: false };
     machine.log = CoreLog::recover(&mut machine.disk, identity, settings(), &topics(), 0).unwrap();
     assert_eq!(machine.read_all(partition(0), 0).len(), 20);
     assert_eq!(machine.append(partition(0), (3, 38), 100), Ok(38));
@@ -366,4 +373,30 @@ fn frames_kept_for_an_offline_partition_reach_up_to_its_newest_truncation() {
     log.truncate(Offset(1), Sequence(7));
     log.take_offline("a failed segment write".to_string());
     assert_eq!(log.held(), Some((Sequence(5), Sequence(7))));
+}
+
+#[test]
+fn s15_a_damaged_journal_refuses_the_start_until_the_loss_is_accepted() {
+    let mut machine = Machine::new();
+    for number in 0..10 {
+        machine.append(partition(0), (3, number * 2), 5000).unwrap();
+        machine.settle();
+    }
+    let journal = machine.disk.files.iter_mut().find(|(path, _)| path.ends_with(".journal")).expect("one file").1;
+    let middle = journal.iter().rposition(|byte| *byte != 0).expect("not empty") / 2;
+    journal[middle..middle + 4096].fill(0x55);
+    let identity = |boot, accept_loss| CoreIdentity { generation: 1, core: 0, boot, seed: 5, accept_loss };
+    let refused = CoreLog::recover(&mut machine.disk, identity(3, false), settings(), &topics(), 0);
+    let Err(Refusal::Corrupt(text)) = refused else { panic!("started over damaged frames") };
+    assert!(text.contains("journal.accept.loss=true") && text.contains(".journal"), "{text}");
+    machine.log = CoreLog::recover(&mut machine.disk, identity(4, true), settings(), &topics(), 0).expect("accepted");
+    let kept = machine.read_all(partition(0), 0).len();
+    assert!((1..10).contains(&kept), "{kept}");
+    let base = machine.append(partition(0), (-1, 0), 100).unwrap();
+    assert_eq!(base, kept as i64 * 2);
+    machine.settle();
+    // The marks of what was given up refuse no later start.
+    machine.log =
+        CoreLog::recover(&mut machine.disk, identity(5, false), settings(), &topics(), 0).expect("healthy again");
+    assert_eq!(machine.read_all(partition(0), 0).len(), kept + 1);
 }

@@ -178,6 +178,7 @@ fn start_brokers(
             journal_files: config.journal_files,
             journal_file_bytes: config.journal_file_bytes,
             journal_zeroed: config.journal_zeroed,
+            journal_accept_loss: config.journal_accept_loss,
             tail_cache_bytes: config.tail_cache_bytes,
         },
         broker: BrokerSettings::of(config),

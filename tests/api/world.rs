@@ -338,6 +338,7 @@ fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
             journal_files: config.journal_files,
             journal_file_bytes: config.journal_file_bytes,
             journal_zeroed: false,
+            journal_accept_loss: false,
             tail_cache_bytes: config.tail_cache_bytes,
         },
         broker: BrokerSettings::of(&config),

@@ -57,6 +57,7 @@ fn new_world(seed: u64, plant: Plant) -> World {
         journal_files: 4 + prng.below(2) as usize,
         journal_file_bytes: [64, 64, 128, 256][prng.below(4) as usize] * 1024,
         journal_zeroed: prng.percent(50),
+        journal_accept_loss: false,
         tail_cache_bytes: [0, 32 * 1024, 256 * 1024][prng.below(3) as usize],
     };
     World {

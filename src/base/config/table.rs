@@ -93,6 +93,7 @@ pub const KEYS: &[Key] = &[
     key("log.dir", Text, "", Machine, "the same; log.dirs counts when both are set"),
     key("journal.files", Whole(3, 64), "4", Core, "files of the journal's ring: one in use, one draining, one spare, and room for a burst"),
     dev("16777216", key("journal.file.bytes", Whole(16 * 1024, 4096 * MIB), "67108864", Core, "size of each, a multiple of 4096; the ring bounds the time of recovery")),
+    key("journal.accept.loss", Flag, "false", Machine, "start although flushed frames of a journal are damaged: it is cut at the first of them, and acknowledged records behind it are given up"),
     key("journal.zeroed", Flag, "true", Core, "fill new journal files with zeros in the background: their flushes take 0.6 of the time"),
     key("tail.cache.bytes", Whole(0, 1024 * 1024 * MIB), "67108864", Core, "record batches kept in memory for readers, beyond those not yet in a segment"),
     key("io.memory.bytes", Whole(512 * 1024, 1024 * MIB), "8388608", Core, "memory for disk operations in flight, registered with the kernel if the memlock limit allows"),
