@@ -15,6 +15,7 @@ pub enum Event {
     /// A client connected to this core's listener.
     Connected { connection: ConnectionId, peer: SocketAddr, local: SocketAddr },
     /// A whole request frame, without its length prefix, uniquely owned. `buffer_bytes`: size of the allocation it lies in.
+    /// Empty where the length was none that is allowed: it has no header, so the connection closes in its turn.
     Request { connection: ConnectionId, frame: BytesMut, buffer_bytes: usize },
     /// The connection is gone; nothing is to be sent to it.
     Disconnected { connection: ConnectionId },

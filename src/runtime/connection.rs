@@ -1,8 +1,9 @@
 //! One client connection: its socket, what is still to be sent, and the two loops that wait for it. Lives on one core.
 //!
 //! ```text
-//! Open ── broker closes ──> Draining (answers go out, input is thrown away) ──> Closed
-//!   └──── peer gone, timeout, bad frame, failed send ────────────────────────────^
+//! Open ── bad frame ──> Deaf (input is thrown away) ── broker closes ──> Draining (answers go out) ──> Closed
+//!   ├──── broker closes ─────────────────────────────────────────────────────^                        │
+//!   └──── peer gone, timeout, failed send ────────────────────────────────────────────────────────────^
 //! ```
 //!
 //! N1: the read task exists from accept to the end and alone removes the connection; whoever wants it gone shuts the
@@ -35,6 +36,8 @@ const SLICES_MAX: usize = 64;
 pub enum Phase {
     /// Requests in, answers out.
     Open,
+    /// A frame of no legal length came: answers that are owed still go out, input is thrown away.
+    Deaf,
     /// The broker wants it closed: what was answered goes out, input is thrown away.
     Draining,
     /// Shut down; the read task is about to remove it.
@@ -128,6 +131,16 @@ impl Connection {
         self.outbound.borrow_mut().extend(response.into_slices());
     }
 
+    /// True while the broker may answer.
+    pub fn takes_answers(&self) -> bool {
+        matches!(self.phase.get(), Phase::Open | Phase::Deaf)
+    }
+
+    /// True if what arrives is thrown away.
+    pub fn ignores_input(&self) -> bool {
+        matches!(self.phase.get(), Phase::Deaf | Phase::Draining)
+    }
+
     /// Bytes that wait to be sent.
     pub fn outbound_bytes(&self) -> usize {
         self.outbound_bytes.get()
@@ -144,9 +157,16 @@ impl Connection {
         self.wake();
     }
 
+    /// What arrived is no frame: nothing that comes behind it can be understood.
+    pub fn refuse_input(&self, why: &str) {
+        assert_eq!(self.phase.get(), Phase::Open);
+        self.phase.set(Phase::Deaf);
+        self.explain(why);
+    }
+
     /// Sends what is queued, then says goodbye; the peer closes, or a timeout does.
     pub fn drain(&self, why: &str, now_ms: u64) {
-        if self.phase.get() != Phase::Open {
+        if !self.takes_answers() {
             return;
         }
         self.phase.set(Phase::Draining);

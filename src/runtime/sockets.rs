@@ -221,7 +221,7 @@ impl Sockets {
     }
 
     fn receive(&self, connection: &Connection) -> Received {
-        if connection.phase.get() == Phase::Draining {
+        if connection.ignores_input() {
             self.abandon_frame(connection);
         }
         let mut cutter = connection.cutter.borrow_mut();
@@ -262,7 +262,7 @@ impl Sockets {
         drop(shared);
         bump(&self.counters.received_bytes, bytes as u64);
         connection.last_active_ms.set(self.now_ms());
-        if connection.phase.get() == Phase::Draining {
+        if connection.ignores_input() {
             return Received::Some { bytes, more: bytes == offered };
         }
         let result = self.cut(connection, &mut cutter, input);
@@ -287,20 +287,20 @@ impl Sockets {
     }
 
     fn received(&self, connection: &Connection, result: Result<(), BadLength>, bytes: usize, more: bool) -> Received {
-        match result {
-            Ok(()) => Received::Some { bytes, more },
-            Err(BadLength(length)) => {
-                let max = self.settings.request_bytes_max;
-                connection.close(&format!("a request of {length} bytes; socket.request.max.bytes is {max}"));
-                Received::End
-            }
+        if let Err(BadLength(length)) = result {
+            let max = self.settings.request_bytes_max;
+            connection.refuse_input(&format!("a request of {length} bytes; socket.request.max.bytes is {max}"));
+            // The broker closes when what came before is answered.
+            let frame = BytesMut::new();
+            self.inbox.push(Event::Request { connection: connection.id, frame, buffer_bytes: 0 });
         }
+        Received::Some { bytes, more }
     }
 
     /// Queues an answer; [`Sockets::send_dirty`] sends it. Nothing happens if the connection is gone.
     pub fn reply(&self, id: ConnectionId, response: Gather) {
         let connection = self.connections.borrow().get(&id).cloned();
-        let Some(connection) = connection.filter(|connection| connection.phase.get() == Phase::Open) else { return };
+        let Some(connection) = connection.filter(|connection| connection.takes_answers()) else { return };
         bump(&self.counters.answered_bytes, response.len() as u64);
         connection.queue(response);
         if !connection.is_dirty.replace(true) {

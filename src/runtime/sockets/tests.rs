@@ -116,6 +116,10 @@ async fn echo(sockets: &Rc<Sockets>, inbox: &Rc<Inbox>, ended: &Cell<bool>) {
                 Event::Disconnected { connection } => known.borrow_mut().retain(|open| *open != connection),
                 Event::Request { connection, frame, buffer_bytes } => {
                     assert!(known.borrow().contains(&connection) && buffer_bytes >= frame.len());
+                    if frame.is_empty() {
+                        sockets.close(connection, "no frame");
+                        continue;
+                    }
                     let mut answer = Gather::from(Bytes::copy_from_slice(&(frame.len() as i32).to_be_bytes()));
                     answer.push(frame.freeze());
                     sockets.reply(connection, answer);
@@ -276,8 +280,10 @@ fn connections_and_lengths_are_bounded() {
     read_frame(&mut first);
     assert!(is_closed(&mut core.connect()));
     let refused = (REQUEST_BYTES_MAX as i32 + 1).to_be_bytes();
-    first.write_all(&refused).expect("sent");
+    first.write_all(&[frame(2, 1), refused.to_vec(), frame(3, 1)].concat()).expect("sent");
+    assert_eq!(read_frame(&mut first).len(), 1, "what came before is answered");
     assert!(is_closed(&mut first));
+    drop(first);
     std::thread::sleep(Duration::from_millis(50));
     let mut third = core.connect();
     third.write_all(&frame(1, 1)).expect("sent");
