@@ -1,0 +1,222 @@
+//! Hostile input against the real binary, all of it at once: malformed frames of every API and version, slow and dead
+//! peers.
+//!
+//! All the while a calm producer on every core is answered within a second, memory stays below its start plus 64 MiB plus
+//! the bytes received, and the log stays short; afterwards everything acknowledged is read back. Each malformed frame has
+//! to get what the protocol has for it: an answer if it can be understood, else its own connection closed and nothing more.
+//!
+//! `HOSTILE=` seconds of the phase with all at once, `ASSERT_MS=` longest wait for an acknowledgement on a machine that is
+//! busy with something else.
+
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a program of its own, above the runtime: clock, threads and locks are its own"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod malformed;
+mod oracle;
+mod peer;
+mod samples;
+mod sluggish;
+mod witness;
+
+use malformed::{Acknowledged, Case, Driver};
+use peer::Meter;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use support::client::{Connection, LATEST};
+use support::process::{Broker, Machine};
+use support::{Scratch, batch, knob};
+use uuid::Uuid;
+use witness::{CALM, Findings};
+
+const BULK: &str = "bulk";
+/// Data per core for large fetches: more than the journal and the cache keep in memory.
+const BULK_MB: usize = 80;
+const REQUEST_BYTES_MAX: i32 = 104_857_600;
+/// Threads that send malformed frames.
+const DRIVERS: usize = 3;
+
+/// One machine at a time: memory and answer times are measured.
+static ALONE: Mutex<()> = Mutex::new(());
+
+struct Stage {
+    machine: Machine,
+    /// Of the broker's process.
+    pid: u32,
+    addresses: Vec<String>,
+    samples: Vec<samples::Sample>,
+    /// Log ends of [`BULK`].
+    bulk_end: i64,
+}
+
+fn prepare(scratch: &Scratch, cores: usize) -> (Stage, Broker) {
+    let machine = Machine::new(&scratch.path().join("data"), scratch.path(), cores)
+        .with("journal.file.bytes", 16 << 20)
+        .with("tail.cache.bytes", 4 << 20);
+    let broker = machine.start();
+    let addresses = broker.ready().listeners.clone();
+    let mut connection = Connection::open(&addresses[0]).expect("connects");
+    for topic in [CALM, BULK] {
+        connection.create_topic(topic, cores as i32, &[]).expect("topic");
+    }
+    connection.create_topic(samples::TOPIC, 2, &[]).expect("topic");
+    let leaders = connection.leaders(&[CALM, BULK, samples::TOPIC]).expect("metadata");
+    let (calm, bulk) = (leaders[0].as_ref().expect("calm"), leaders[1].as_ref().expect("bulk"));
+    assert!(calm.addresses == addresses && bulk.addresses == addresses, "one partition per core: {leaders:?}");
+    let topic_id = Uuid::from_bytes(leaders[2].as_ref().expect("target").id);
+    for (address, partition) in addresses.iter().zip(0..) {
+        let mut connection = Connection::open(address).expect("connects");
+        for number in 0..BULK_MB {
+            let bytes = batch::encode(None, &[vec![number as u8; (1 << 20) - 200]]);
+            connection.produce(BULK, partition, bytes).expect("produced");
+        }
+    }
+    let samples = samples::all(topic_id);
+    (Stage { machine, pid: broker.pid(), addresses, samples, bulk_end: BULK_MB as i64 }, broker)
+}
+
+fn run_cases(stage: &Stage, cases: &[Case], meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..DRIVERS {
+            let address = &stage.addresses[thread % stage.addresses.len()];
+            let next = &next;
+            scope.spawn(move || {
+                let mut driver = Driver::new(address, meter, acknowledged);
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(problem) = driver.run(case) {
+                        findings.add(problem);
+                    }
+                }
+            });
+        }
+    });
+}
+
+/// At most about `count` of the cases, evenly.
+fn sampled(cases: Vec<Case>, count: usize) -> Vec<Case> {
+    let stride = cases.len().div_ceil(count.max(1));
+    cases.into_iter().step_by(stride).collect()
+}
+
+fn survives(cores: usize) {
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let scratch = Scratch::new("hostile");
+    let (stage, mut broker) = prepare(&scratch, cores);
+    assert!(stage.samples.iter().all(|sample| oracle::is_answered(&sample.frame[4..])));
+    // The data that was moved out of the journal is let go.
+    std::thread::sleep(Duration::from_millis(500));
+    let (meter, findings, acknowledged) = (Meter::default(), Findings::default(), Acknowledged::default());
+    let (stop, stop_load) = (AtomicBool::new(false), AtomicBool::new(false));
+    let began = Instant::now();
+    let (meter, findings, stop, stop_load) = (&meter, &findings, &stop, &stop_load);
+    let produced: Vec<u64> = std::thread::scope(|scope| {
+        let memory = scope.spawn(|| witness::watch_memory(stage.pid, meter, findings, stop));
+        let mut calm = Vec::new();
+        for (address, partition) in stage.addresses.iter().zip(0..) {
+            calm.push(scope.spawn(move || witness::produce_calmly(address, partition, meter, findings, stop)));
+        }
+        let mut idle: Vec<_> =
+            stage.addresses.iter().flat_map(|address| sluggish::silent(address, meter, 100)).collect();
+        malformed_frames(&stage, meter, findings, &acknowledged);
+        everything_at_once(&stage, meter, findings, &acknowledged, stop_load);
+        findings.phase("afterwards");
+        sluggish::assert_served(&mut idle, findings);
+        stop.store(true, Ordering::Relaxed);
+        println!("  memory beyond start and received: at most {} MiB", memory.join().expect("watched") >> 20);
+        let ended = calm.into_iter().map(|thread| thread.join().expect("produced"));
+        ended
+            .map(|(count, slowest)| {
+                println!("  {count} calm records, the slowest took {slowest:?}");
+                count
+            })
+            .collect()
+    });
+    let ran = began.elapsed();
+    for ((address, partition), count) in stage.addresses.iter().zip(0..).zip(produced) {
+        assert!(count > 100, "the calm producer of core {partition} sent {count} records only");
+        witness::read_back(address, partition, count, findings);
+    }
+    check_acknowledged(&stage, &acknowledged, findings);
+    let machine = &stage.machine;
+    assert!(broker.is_running(), "{}", machine.log_end(30));
+    findings.assert_none(machine);
+    witness::assert_log_is_short(machine, ran);
+    broker.stop();
+    println!("{cores} cores: {} MiB sent in {ran:?}", meter.bytes() >> 20);
+}
+
+fn malformed_frames(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
+    for (phase, cases) in [
+        ("strangers", malformed::strangers(REQUEST_BYTES_MAX)),
+        ("truncated frames", malformed::truncations(&stage.samples)),
+        ("huge numbers", malformed::huge_numbers(&stage.samples)),
+    ] {
+        let began = Instant::now();
+        findings.phase(phase);
+        run_cases(stage, &cases, meter, findings, acknowledged);
+        println!("  {} {phase} in {:?}", cases.len(), began.elapsed());
+    }
+}
+
+/// Slow, dead and malformed ones together.
+fn everything_at_once(
+    stage: &Stage,
+    meter: &Meter,
+    findings: &Findings,
+    acknowledged: &Acknowledged,
+    stop: &AtomicBool,
+) {
+    let end = stage.bulk_end;
+    let until = Instant::now() + Duration::from_secs(knob("HOSTILE", 5));
+    findings.phase("all at once");
+    std::thread::scope(|scope| {
+        for (address, partition) in stage.addresses.iter().zip(0..) {
+            scope.spawn(move || println!("  {} dribbled requests", sluggish::dribble(address, meter, findings, stop)));
+            scope.spawn(move || println!("  vanished {} times", sluggish::vanish(address, meter, stop)));
+            scope.spawn(move || {
+                let (answers, slowest) = witness::consume(address, (BULK, partition, end), meter, findings, stop);
+                println!("  {answers} fetches of a consumer, the slowest took {slowest:?}");
+                if slowest > 5 * witness::answer_limit() || answers == 0 {
+                    findings.add(format!("a consumer got {answers} answers, the slowest took {slowest:?}"));
+                }
+            });
+        }
+        let cases = sampled(malformed::huge_numbers(&stage.samples), 2_000);
+        while Instant::now() < until {
+            run_cases(stage, &cases, meter, findings, acknowledged);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+}
+
+/// What hostile producers were told is true as well.
+fn check_acknowledged(stage: &Stage, acknowledged: &Acknowledged, findings: &Findings) {
+    let acknowledged = acknowledged.lock().expect("no panic under the lock");
+    assert!(!acknowledged.is_empty(), "no sample of a Produce was taken");
+    let mut connection = Connection::open(&stage.addresses[0]).expect("connects");
+    let leaders = connection.leaders(&[samples::TOPIC]).expect("metadata").remove(0).expect("target").addresses;
+    for (partition, offset) in acknowledged.iter() {
+        let mut connection = Connection::open(&leaders[*partition as usize]).expect("connects");
+        match connection.list_offset(samples::TOPIC, *partition, LATEST) {
+            Ok(end) if end > *offset => {}
+            other => findings.add(format!("{}-{partition}: {offset} acknowledged, end {other:?}", samples::TOPIC)),
+        }
+    }
+}
+
+#[test]
+fn one_core_survives() {
+    survives(1);
+}
+
+#[test]
+fn two_cores_survive() {
+    survives(2);
+}
