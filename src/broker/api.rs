@@ -3,6 +3,7 @@
 //! To add one: a row in `wire::api`, `src/broker/api/<name>.rs` with `impl Api for <Name>`, its `mod` line and its line in the
 //! table here. ApiVersions and the counters follow from the tables.
 
+pub(super) mod alter_configs;
 mod api_versions;
 pub(super) mod create_partitions;
 pub(super) mod create_topics;
@@ -12,6 +13,7 @@ mod describe_cluster;
 mod describe_configs;
 pub(super) mod fetch;
 mod find_coordinator;
+pub(super) mod incremental_alter_configs;
 pub(super) mod init_producer_id;
 pub(super) mod list_offsets;
 pub(super) mod metadata;
@@ -117,7 +119,9 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<init_producer_id::InitProducerId>(),
     entry::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     entry::<describe_configs::DescribeConfigs>(),
+    entry::<alter_configs::AlterConfigs>(),
     entry::<create_partitions::CreatePartitions>(),
+    entry::<incremental_alter_configs::IncrementalAlterConfigs>(),
     entry::<describe_cluster::DescribeCluster>(),
 ];
 

@@ -28,8 +28,8 @@ use crate::broker::settings::{Advertised, BrokerSettings};
 use crate::broker::stop::StopStep;
 use crate::broker::topic_cache::TopicCache;
 use crate::log::core_log::CoreLog;
+use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::image::Image;
-use crate::metadata::topic_config::BrokerWide;
 use crate::wire::api::ApiKey;
 use crate::wire::frame::RequestHeader;
 use crate::wire::leader_hint::NodeEndpoint;
@@ -90,9 +90,9 @@ impl Broker {
         for topic in image.deleted() {
             log.delete_topic(*topic, now.monotonic_ms());
         }
-        Broker {
+        let mut broker = Broker {
             core,
-            topics: TopicCache::new(BrokerWide::new(&settings.topic_defaults)),
+            topics: TopicCache::new(BrokerWide::new(&settings.topic_defaults).of_image(&image)),
             settings,
             advertised,
             image,
@@ -112,7 +112,9 @@ impl Broker {
             next_scan_ns: 0,
             effects: VecDeque::new(),
             counters: Counters::default(),
-        }
+        };
+        broker.configure_machine();
+        broker
     }
 
     /// Takes one event in. Effects wait for [`Broker::poll_effect`].

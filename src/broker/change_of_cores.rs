@@ -13,9 +13,9 @@ use crate::base::storage::Storage;
 use crate::broker::start::{Refusal, StartSettings, identity, known_topics};
 use crate::log::checkpoint::CheckpointPartition;
 use crate::log::core_log::CoreLog;
+use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::controller::machine::{generation_records, layout_records};
 use crate::metadata::log::MetadataLog;
-use crate::metadata::topic_config::BrokerWide;
 
 /// Performs the change to `settings.cores`. On return the new layout is durable.
 pub(super) fn perform(

@@ -15,13 +15,16 @@ use crate::base::limits::MARK_AFTER_MS;
 use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
 use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerRequest, Message};
+use crate::metadata::broker_wide::{Changeable, changeable};
 use crate::metadata::controller::ControllerSettings;
+use crate::metadata::controller::alter_configs::{AlteredResource, alter_configs};
 use crate::metadata::controller::create_partitions::create_partitions;
 use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
 use crate::metadata::controller::machine::clean_shutdown_records;
 use crate::metadata::controller::producer_ids::allocate_producer_ids;
 use crate::metadata::log::MetadataLog;
+use crate::metadata::record::ResourceType;
 use crate::metadata::topic_config::overrides_not_in_force;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -103,7 +106,8 @@ impl ControllerSeat {
     fn decide(&mut self, request: ControllerRequest, now: Now) -> ControllerAnswer {
         let grows = match &request {
             ControllerRequest::CreateTopics { validate_only, .. }
-            | ControllerRequest::CreatePartitions { validate_only, .. } => !validate_only,
+            | ControllerRequest::CreatePartitions { validate_only, .. }
+            | ControllerRequest::AlterConfigs { validate_only, .. } => !validate_only,
             ControllerRequest::AutoCreateTopics { .. } | ControllerRequest::ProducerIds => true,
             ControllerRequest::DeleteTopics { .. } => false,
         };
@@ -124,6 +128,12 @@ impl ControllerSeat {
                 let decision = create_partitions(&image, &topics, validate_only);
                 (decision.records, ControllerAnswer::CreatePartitions(decision.answer))
             }
+            ControllerRequest::AlterConfigs { resources, validate_only } => {
+                let decision = alter_configs(&image, &self.settings.broker_wide, &resources, validate_only);
+                let altered = resources.iter().zip(&decision.answer).filter(|(_, outcome)| outcome.is_ok());
+                altered.filter(|_| !validate_only).for_each(|(resource, _)| warn_of_changes(resource));
+                (decision.records, ControllerAnswer::AlterConfigs(decision.answer))
+            }
             ControllerRequest::AutoCreateTopics { names } => {
                 let decision = auto_create_topics(&image, &self.settings, &names, &mut self.entropy);
                 let result = |(name, outcome)| AutoCreateResult { name, outcome };
@@ -141,6 +151,7 @@ impl ControllerSeat {
         };
         if !records.is_empty() {
             self.log.append(records, now);
+            self.settings.broker_wide = self.settings.broker_wide.of_image(self.log.proposed());
         }
         answer
     }
@@ -262,10 +273,24 @@ impl ControllerSeat {
 /// While a full disk keeps the metadata log from growing, it is asked this often whether it can.
 const FULL_WAKE_MS: u64 = 1_000;
 
-/// Configs are accepted, stored and described before they are enforced; the operator is told once, at creation.
-fn warn_not_in_force(topic: &str, configs: BTreeMap<String, String>) {
+fn warn_of_changes(resource: &AlteredResource) {
+    let set = resource.changes.iter().filter_map(|change| Some((change.key.as_str(), change.value.as_deref()?)));
+    // Broker configs go by the name of the topic configs that they stand for.
+    let topic_key = |key: &str| match changeable(key) {
+        Some(Changeable::Topics(line)) if resource.kind == ResourceType::Broker as i8 => line.key.to_string(),
+        _ => key.to_string(),
+    };
+    warn_not_in_force(&resource.name, set.map(|(key, value)| (topic_key(key), value.to_string())).collect());
+}
+
+/// Configs are accepted, stored and described before they are enforced; the operator is told when they are set.
+fn warn_not_in_force(resource: &str, configs: BTreeMap<String, String>) {
     let idle = overrides_not_in_force(&configs);
     if !idle.is_empty() {
-        tracing::warn!(topic, configs = idle.join(", "), "topic configs are stored, but not in force in this release");
+        tracing::warn!(
+            resource,
+            configs = idle.join(", "),
+            "topic configs are stored, but not in force in this release"
+        );
     }
 }

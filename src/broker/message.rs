@@ -5,6 +5,7 @@
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::TopicId;
 use crate::metadata::controller::Refused;
+use crate::metadata::controller::alter_configs::{AlterOutcome, AlteredResource};
 use crate::metadata::controller::create_partitions::{CreatePartitionsOutcome, MorePartitions};
 use crate::metadata::controller::create_topics::{CreateTopicResult, NewTopic};
 use crate::metadata::controller::delete_topics::{DeleteTopicResult, TopicSelector};
@@ -71,6 +72,13 @@ pub enum ControllerRequest {
         /// Decide, but change nothing.
         validate_only: bool,
     },
+    /// IncrementalAlterConfigs or AlterConfigs.
+    AlterConfigs {
+        /// The topics and brokers.
+        resources: Vec<AlteredResource>,
+        /// Decide, but change nothing.
+        validate_only: bool,
+    },
     /// Topics that somebody asked Metadata for.
     AutoCreateTopics {
         /// Their names.
@@ -92,6 +100,8 @@ pub enum ControllerAnswer {
     CreateTopics(Vec<CreateTopicResult>),
     /// One result per name.
     CreatePartitions(Vec<CreatePartitionsOutcome>),
+    /// One outcome per resource, in the order of the request.
+    AlterConfigs(Vec<AlterOutcome>),
     /// One result per name.
     AutoCreateTopics(Vec<AutoCreateResult>),
     /// One result per topic of the request.

@@ -6,6 +6,7 @@ use crate::base::ids::CoreId;
 use crate::broker::api::{self, Context};
 use crate::broker::broker::Broker;
 use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
+use crate::metadata::controller::alter_configs::AlteredResource;
 use crate::metadata::controller::delete_topics::TopicSelector;
 use crate::wire::messages::MetadataRequest;
 use std::collections::BTreeMap;
@@ -25,6 +26,12 @@ pub(super) enum Question {
         context: Context,
         names: Vec<String>,
     },
+    AlterConfigs {
+        context: Context,
+        names: Vec<AlteredName>,
+        /// IncrementalAlterConfigs, else AlterConfigs.
+        incremental: bool,
+    },
     /// A Metadata request that names topics to be made first.
     Metadata {
         context: Context,
@@ -32,6 +39,19 @@ pub(super) enum Question {
     },
     /// A block of producer ids for this core.
     ProducerIds,
+}
+
+/// A resource of an AlterConfigs request.
+#[derive(Debug)]
+pub(super) struct AlteredName {
+    pub(super) kind: i8,
+    pub(super) name: String,
+}
+
+impl AlteredName {
+    pub(super) fn of(resource: &AlteredResource) -> AlteredName {
+        AlteredName { kind: resource.kind, name: resource.name.clone() }
+    }
 }
 
 /// All questions under way. Lives on its core.
@@ -74,6 +94,16 @@ impl Broker {
                     other => Err(refusal(other)),
                 };
                 api::create_partitions::answered(self, &context, names, results);
+            }
+            Question::AlterConfigs { context, names, incremental } => {
+                let outcomes = match answer {
+                    ControllerAnswer::AlterConfigs(outcomes) => Ok(outcomes),
+                    other => Err(refusal(other)),
+                };
+                match incremental {
+                    true => api::incremental_alter_configs::answered(self, &context, names, outcomes),
+                    false => api::alter_configs::answered(self, &context, names, outcomes),
+                }
             }
             Question::DeleteTopics { context, topics } => {
                 let results = match answer {

@@ -14,11 +14,12 @@ use crate::broker::controller_seat::ControllerSeat;
 use crate::broker::settings::{Advertised, BrokerSettings};
 use crate::broker::topic_cache::partition_settings;
 use crate::log::core_log::{CoreIdentity, CoreLog, KnownTopics, LogSettings};
+use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::controller::ControllerSettings;
 use crate::metadata::controller::machine::boot_records;
 use crate::metadata::image::Image;
 use crate::metadata::log::{MetadataLog, OpenParameters};
-use crate::metadata::topic_config::{BrokerWide, TopicSettings};
+use crate::metadata::topic_config::TopicSettings;
 use crate::{log, metadata};
 use std::fmt;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ impl Begun {
         assert_eq!(logs.len(), usize::from(settings.cores));
         assert_eq!(advertised.len(), usize::from(settings.cores));
         let image = metadata.image().clone();
-        let controller = ControllerSettings::new(&settings.broker.topic_defaults);
+        let controller = ControllerSettings::new(&settings.broker.topic_defaults, &image);
         let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed));
         let first_seed = settings.seed ^ 0x5E55_1075;
         let shared = Arc::new(settings.broker);
@@ -150,7 +151,7 @@ pub fn begin(
     storage.perform(&FileOp::SyncDir(".".to_string()))?;
     remove_old_generations(storage, metadata.image())?;
     remove_deleted_topics(storage, metadata.image())?;
-    let broker_wide = BrokerWide::new(&settings.broker.topic_defaults);
+    let broker_wide = BrokerWide::new(&settings.broker.topic_defaults).of_image(metadata.image());
     if metadata.image().cores() != settings.cores {
         change_of_cores::perform(storage, &mut metadata, &settings, &broker_wide, now, progress)?;
         remove_old_generations(storage, metadata.image())?;

@@ -3,7 +3,8 @@
 use crate::base::ids::TopicId;
 use crate::base::map::Map;
 use crate::log::core_log::PartitionSettings;
-use crate::metadata::topic_config::{BrokerWide, TopicSettings};
+use crate::metadata::broker_wide::BrokerWide;
+use crate::metadata::topic_config::TopicSettings;
 use crate::metadata::topics::Topic;
 
 /// See the module. Lives on its core; entries go when the topic's configs change or the topic is deleted.
@@ -21,6 +22,12 @@ impl TopicCache {
     /// The broker's values of topic configs.
     pub(super) fn broker_wide(&self) -> &BrokerWide {
         &self.broker_wide
+    }
+
+    /// They changed, and with them any topic's configs.
+    pub(super) fn set_broker_wide(&mut self, broker_wide: BrokerWide) {
+        self.broker_wide = broker_wide;
+        self.settings.clear();
     }
 
     /// A topic's configs in force.

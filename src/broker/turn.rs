@@ -133,6 +133,11 @@ impl Broker {
         for id in delta.configs_changed.iter().chain(&delta.topics_deleted) {
             self.topics.forget(*id);
         }
+        if delta.broker_configs_changed {
+            let broker_wide = self.topics.broker_wide().of_image(&self.image);
+            self.topics.set_broker_wide(broker_wide);
+            self.configure_machine();
+        }
         self.create_partitions(delta);
         for topic in &delta.topics_deleted {
             self.log.delete_topic(*topic, now.monotonic_ms());
@@ -159,11 +164,24 @@ impl Broker {
             let settings = self.topics.partition_settings(topic);
             self.log.create_partition(partition, settings);
         }
-        for topic in delta.configs_changed.iter().filter_map(|id| image.topic(*id)) {
+        let changed = delta.configs_changed.iter().filter_map(|id| image.topic(*id));
+        let all = image.topics().iter().filter(|_| delta.broker_configs_changed);
+        for topic in changed.chain(all) {
             let settings = self.topics.partition_settings(topic);
             for partition in topic.partition_ids().filter(|partition| image.core_of(*partition) == Some(here)) {
                 self.log.configure_partition(partition, settings);
             }
+        }
+    }
+
+    /// Puts the configs of the machine itself in force, as far as they may change while it runs.
+    pub(super) fn configure_machine(&mut self) {
+        let value = |key: &str| {
+            let set = self.topics.broker_wide().layers(key).next().map(|(value, _)| value.to_string());
+            set.or_else(|| self.settings.values.iter().find(|one| one.key.name == key).map(|one| one.value.clone()))
+        };
+        if let Some(bytes) = value("tail.cache.bytes").and_then(|bytes| bytes.parse().ok()) {
+            self.log.set_tail_cache_bytes(bytes);
         }
     }
 }

@@ -150,6 +150,11 @@ impl CoreLog {
         }
     }
 
+    /// `tail.cache.bytes` changed; the end of the turn acts on it.
+    pub fn set_tail_cache_bytes(&mut self, bytes: u64) {
+        self.settings.tail_cache_bytes = bytes;
+    }
+
     /// May something be appended now?
     pub fn appendable(&self) -> Appendable {
         self.appendable_bytes(SMALL_APPEND_BYTES)

@@ -320,9 +320,11 @@ impl Image {
         &self.deleted
     }
 
-    /// A broker config: of one machine (its id as text) or of all (empty name).
-    pub fn broker_config(&self, resource_name: &str, key: &str) -> Option<&str> {
-        self.broker_configs.get(&(resource_name.to_string(), key.to_string())).map(String::as_str)
+    /// All broker configs of one machine (its id as text) or of all (empty name).
+    pub fn broker_configs(&self, resource_name: &str) -> BTreeMap<String, String> {
+        let from = (resource_name.to_string(), String::new());
+        let named = self.broker_configs.range(from..).take_while(|((name, _), _)| name == resource_name);
+        named.map(|((_, key), value)| (key.clone(), value.clone())).collect()
     }
 
     /// Partitions on each core.

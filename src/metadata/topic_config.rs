@@ -3,8 +3,8 @@
 //! A config that is not in force yet (retention, compaction, ...) is validated, stored and described; the broker warns about it
 //! once. An override beats the broker-wide value, which beats Kafka's default.
 
-use crate::base::config::TopicDefaults;
 use crate::base::offset::Durability;
+use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::topics::Topic;
 use std::collections::BTreeMap;
 
@@ -125,33 +125,6 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("unclean.leader.election.enable", "unclean.leader.election.enable", "false", Kind::Boolean, "Whether a replica that lacks records may become leader."),
 ];
 
-/// Broker-wide values of topic configs, by topic config key.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BrokerWide(BTreeMap<&'static str, String>);
-
-impl BrokerWide {
-    /// From the broker's configuration. A value that is Kafka's default is left to the table.
-    pub fn new(defaults: &TopicDefaults) -> BrokerWide {
-        let time = if defaults.log_append_time { "LogAppendTime" } else { "CreateTime" };
-        let values = [
-            ("durability", defaults.durability.name().to_string()),
-            ("max.message.bytes", defaults.message_bytes_max.to_string()),
-            ("message.timestamp.type", time.to_string()),
-            ("min.insync.replicas", defaults.min_insync_replicas.to_string()),
-            ("segment.bytes", defaults.segment_bytes.to_string()),
-            ("segment.ms", defaults.segment_ms.to_string()),
-        ];
-        let differs =
-            |(key, value): &(&'static str, String)| topic_config(key).is_some_and(|line| line.default != value);
-        BrokerWide(values.into_iter().filter(differs).collect())
-    }
-
-    /// The broker-wide value of a topic config, if it is not Kafka's default.
-    pub fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
-    }
-}
-
 /// The line of a key.
 pub fn topic_config(key: &str) -> Option<&'static TopicConfig> {
     TOPIC_CONFIGS.binary_search_by(|line| line.key.cmp(key)).ok().map(|index| &TOPIC_CONFIGS[index])
@@ -193,7 +166,7 @@ pub fn validate_topic_configs_together(
 /// A config's value in force: the override, else the broker-wide value, else Kafka's default. The key must be in the table.
 pub fn effective<'a>(key: &str, overrides: &'a BTreeMap<String, String>, broker: &'a BrokerWide) -> &'a str {
     let line = topic_config(key).expect("a key of the table");
-    overrides.get(key).or_else(|| broker.0.get(key)).map_or(line.default, String::as_str)
+    overrides.get(key).map(String::as_str).or_else(|| broker.get(line)).unwrap_or(line.default)
 }
 
 impl Kind {
@@ -298,6 +271,10 @@ impl TopicSettings {
 pub enum ConfigSource {
     /// An override of the topic.
     Topic = 1,
+    /// Set for one broker while it runs.
+    DynamicBroker = 2,
+    /// Set for all brokers while they run.
+    DynamicDefaultBroker = 3,
     /// Broker-wide, from file, flag or environment.
     StaticBroker = 4,
     /// Kafka's default.
@@ -320,10 +297,9 @@ pub fn describe_topic_configs(overrides: &BTreeMap<String, String>, broker: &Bro
     let entry = |line: &TopicConfig| ConfigEntry {
         key: line.key,
         value: effective(line.key, overrides, broker).to_string(),
-        source: match (overrides.contains_key(line.key), broker.0.contains_key(line.key)) {
-            (true, _) => ConfigSource::Topic,
-            (false, true) => ConfigSource::StaticBroker,
-            (false, false) => ConfigSource::Default,
+        source: match overrides.contains_key(line.key) {
+            true => ConfigSource::Topic,
+            false => broker.layers(line.broker_key).next().map_or(ConfigSource::Default, |(_, source)| source),
         },
     };
     TOPIC_CONFIGS.iter().map(entry).collect()
@@ -359,6 +335,7 @@ const fn ascending(lower: &[u8], upper: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::config::Config;
 
     fn overrides(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
         pairs.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
@@ -404,7 +381,8 @@ mod tests {
 
     #[test]
     fn an_override_beats_the_broker_and_the_broker_beats_kafka() {
-        let defaults = BrokerWide([("segment.bytes", "1000000".into()), ("segment.ms", "1000".into())].into());
+        let defaults = Config::for_tests("data", &[("log.segment.bytes", "1000000"), ("log.roll.ms", "1000")]);
+        let defaults = BrokerWide::new(&defaults.topic_defaults);
         let topic = overrides(&[("segment.bytes", "2000000"), ("cleanup.policy", "delete, compact")]);
         let settings = TopicSettings::new(&topic, &defaults);
         assert_eq!((settings.segment_bytes, settings.segment_ms, settings.compacted), (2_000_000, 1000, true));

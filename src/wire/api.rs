@@ -36,7 +36,9 @@ pub enum ApiKey {
     InitProducerId = 22,
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
+    AlterConfigs = 33,
     CreatePartitions = 37,
+    IncrementalAlterConfigs = 44,
     DescribeCluster = 60,
 }
 
@@ -75,7 +77,7 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 14] = [
+pub const APIS: [Api; 16] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
@@ -90,7 +92,9 @@ pub const APIS: [Api; 14] = [
     Api::row(ApiKey::InitProducerId, "InitProducerId", 0, 5, 2),
     Api::row(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", 2, 4, 4),
     Api::row(ApiKey::DescribeConfigs, "DescribeConfigs", 1, 4, 4),
+    Api::row(ApiKey::AlterConfigs, "AlterConfigs", 0, 2, 2),
     Api::row(ApiKey::CreatePartitions, "CreatePartitions", 0, 3, 2),
+    Api::row(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", 0, 1, 1),
     Api::row(ApiKey::DescribeCluster, "DescribeCluster", 0, 1, 0),
 ];
 

@@ -13,6 +13,10 @@ use crate::wire::schema;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::{Decodable, Encodable};
 
+pub use kafka_protocol::messages::alter_configs_request::{
+    AlterConfigsResource as LegacyAlterConfigsResource, AlterableConfig as LegacyAlterableConfig,
+};
+pub use kafka_protocol::messages::alter_configs_response::AlterConfigsResourceResponse as LegacyAlterConfigsResourceResponse;
 pub use kafka_protocol::messages::api_versions_response::{ApiVersion, FinalizedFeatureKey, SupportedFeatureKey};
 pub use kafka_protocol::messages::create_partitions_request::{CreatePartitionsAssignment, CreatePartitionsTopic};
 pub use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
@@ -29,6 +33,8 @@ pub use kafka_protocol::messages::describe_configs_request::DescribeConfigsResou
 pub use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
+pub use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+pub use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 pub use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 pub use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 pub use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -38,12 +44,13 @@ pub use kafka_protocol::messages::metadata_response::{
 pub use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 pub use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
 pub use kafka_protocol::messages::{
-    ApiVersionsRequest, ApiVersionsResponse, BrokerId, CreatePartitionsRequest, CreatePartitionsResponse,
-    CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest, DeleteRecordsResponse, DeleteTopicsRequest,
-    DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse, DescribeConfigsRequest,
-    DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse, InitProducerIdRequest,
-    InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse,
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
+    AlterConfigsRequest, AlterConfigsResponse, ApiVersionsRequest, ApiVersionsResponse, BrokerId,
+    CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
+    DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
+    DescribeConfigsRequest, DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse,
+    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest,
+    OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -73,6 +80,14 @@ impl Request for OffsetForLeaderEpochRequest {
 
 impl Request for DescribeConfigsRequest {
     const KEY: ApiKey = ApiKey::DescribeConfigs;
+}
+
+impl Request for AlterConfigsRequest {
+    const KEY: ApiKey = ApiKey::AlterConfigs;
+}
+
+impl Request for IncrementalAlterConfigsRequest {
+    const KEY: ApiKey = ApiKey::IncrementalAlterConfigs;
 }
 
 impl Request for CreatePartitionsRequest {
@@ -238,6 +253,18 @@ impl Response for DescribeConfigsResponse {
     const KEY: ApiKey = ApiKey::DescribeConfigs;
 
     /// Type and documentation, which come later, are left out by the crate itself.
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for AlterConfigsResponse {
+    const KEY: ApiKey = ApiKey::AlterConfigs;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for IncrementalAlterConfigsResponse {
+    const KEY: ApiKey = ApiKey::IncrementalAlterConfigs;
+
     fn fit(&mut self, _version: i16) {}
 }
 

@@ -115,6 +115,30 @@ const DESCRIBE_CONFIGS: &[Field] = &[
     since(3, Shape::Fixed(1)),
 ];
 
+const ALTER_CONFIGS: &[Field] = &[
+    all(Shape::Structures(
+        NEVER,
+        &[
+            all(Shape::Fixed(1)),
+            all(Shape::Text(NEVER)),
+            all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Text(0))])),
+        ],
+    )),
+    all(Shape::Fixed(1)),
+];
+
+const INCREMENTAL_ALTER_CONFIGS: &[Field] = &[
+    all(Shape::Structures(
+        NEVER,
+        &[
+            all(Shape::Fixed(1)),
+            all(Shape::Text(NEVER)),
+            all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Fixed(1)), all(Shape::Text(0))])),
+        ],
+    )),
+    all(Shape::Fixed(1)),
+];
+
 const CREATE_PARTITIONS: &[Field] = &[
     all(Shape::Structures(
         NEVER,
@@ -134,6 +158,8 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
+        ApiKey::AlterConfigs => ALTER_CONFIGS,
+        ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
         ApiKey::CreateTopics => CREATE_TOPICS,

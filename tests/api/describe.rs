@@ -87,7 +87,8 @@ fn c45_broker_configs_are_those_of_the_table() {
         assert_eq!(facts(&config(&result, "log.retention.ms")), (Some("604800000"), 5, 5));
         assert_eq!(facts(&config(&result, "advertised.listeners")), (None, 5, 2));
         assert_eq!(facts(&config(&result, "connections.max.idle.ms")), (Some("600000"), 5, 5));
-        assert!(result.configs.iter().all(|one| one.read_only && !one.is_sensitive));
+        assert!(result.configs.iter().all(|one| !one.is_sensitive));
+        assert!(config(&result, "num.partitions").read_only && !config(&result, "log.segment.bytes").read_only);
         assert!(result.configs.iter().all(|one| one.documentation.as_ref().is_some_and(|text| !text.is_empty())));
         let mut names: Vec<_> = result.configs.iter().map(|one| one.name.to_string()).collect();
         let all = names.len();

@@ -98,11 +98,13 @@ fn c48_nobody_is_throttled() {
         world.call(client, 2, &delete_records_request("t", 0, 0)).throttle_time_ms,
         world.call(client, 4, &OffsetForLeaderEpochRequest::default()).throttle_time_ms,
         world.call(client, 4, &DescribeConfigsRequest::default()).throttle_time_ms,
+        world.call(client, 2, &AlterConfigsRequest::default()).throttle_time_ms,
         world.call(client, 3, &CreatePartitionsRequest::default()).throttle_time_ms,
+        world.call(client, 1, &IncrementalAlterConfigsRequest::default()).throttle_time_ms,
         world.call(client, 1, &DescribeClusterRequest::default()).throttle_time_ms,
         world.call(client, 6, &delete_request("t")).throttle_time_ms,
     ];
-    assert_eq!(times, [0; 13]);
+    assert_eq!(times, [0; 15]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod world;
 mod admin;
 mod bad_inputs;
 mod by_time;
+mod configs;
 mod describe;
 mod edges;
 mod epochs;

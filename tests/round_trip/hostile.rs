@@ -42,7 +42,11 @@ fn corpus() -> Vec<BytesMut> {
                     request(api.key, version, &samples::offset_for_leader_epoch_request(version))
                 }
                 ApiKey::DescribeConfigs => request(api.key, version, &samples::describe_configs_request(version)),
+                ApiKey::AlterConfigs => request(api.key, version, &samples::alter_configs_request(version)),
                 ApiKey::CreatePartitions => request(api.key, version, &samples::create_partitions_request(version)),
+                ApiKey::IncrementalAlterConfigs => {
+                    request(api.key, version, &samples::incremental_alter_configs_request(version))
+                }
                 ApiKey::DescribeCluster => request(api.key, version, &samples::describe_cluster_request(version)),
             });
         }
@@ -81,7 +85,9 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::InitProducerId => receive_message::<InitProducerIdRequest>(body, version),
         ApiKey::OffsetForLeaderEpoch => receive_message::<OffsetForLeaderEpochRequest>(body, version),
         ApiKey::DescribeConfigs => receive_message::<DescribeConfigsRequest>(body, version),
+        ApiKey::AlterConfigs => receive_message::<AlterConfigsRequest>(body, version),
         ApiKey::CreatePartitions => receive_message::<CreatePartitionsRequest>(body, version),
+        ApiKey::IncrementalAlterConfigs => receive_message::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => receive_message::<DescribeClusterRequest>(body, version),
     }
 }
@@ -240,7 +246,9 @@ fn assert_agreement(frame: &[u8]) {
         ApiKey::InitProducerId => assert_walk::<InitProducerIdRequest>(body, version),
         ApiKey::OffsetForLeaderEpoch => assert_walk::<OffsetForLeaderEpochRequest>(body, version),
         ApiKey::DescribeConfigs => assert_walk::<DescribeConfigsRequest>(body, version),
+        ApiKey::AlterConfigs => assert_walk::<AlterConfigsRequest>(body, version),
         ApiKey::CreatePartitions => assert_walk::<CreatePartitionsRequest>(body, version),
+        ApiKey::IncrementalAlterConfigs => assert_walk::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => assert_walk::<DescribeClusterRequest>(body, version),
     }
 }

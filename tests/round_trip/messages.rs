@@ -137,6 +137,35 @@ pub fn describe_configs_request(version: i16) -> DescribeConfigsRequest {
         ])
 }
 
+pub fn alter_configs_request(_version: i16) -> AlterConfigsRequest {
+    let config = |key: &str, value: Option<&str>| {
+        LegacyAlterableConfig::default().with_name(text(key)).with_value(value.map(text))
+    };
+    let resource = |kind: i8, name: &str, configs| {
+        LegacyAlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configs(configs)
+    };
+    AlterConfigsRequest::default().with_validate_only(true).with_resources(vec![
+        resource(2, "orders", vec![config("retention.ms", Some("5")), config("segment.ms", None)]),
+        resource(4, "", vec![]),
+    ])
+}
+
+pub fn incremental_alter_configs_request(_version: i16) -> IncrementalAlterConfigsRequest {
+    let config = |key: &str, operation: i8, value: Option<&str>| {
+        AlterableConfig::default().with_name(text(key)).with_config_operation(operation).with_value(value.map(text))
+    };
+    let resource = |kind: i8, name: &str, configs| {
+        AlterConfigsResource::default().with_resource_type(kind).with_resource_name(text(name)).with_configs(configs)
+    };
+    IncrementalAlterConfigsRequest::default().with_validate_only(true).with_resources(vec![
+        resource(2, "orders", vec![config("cleanup.policy", 2, Some("compact")), config("segment.ms", 1, None)]),
+        resource(4, "", vec![]),
+    ])
+}
+
 pub fn create_partitions_request(_version: i16) -> CreatePartitionsRequest {
     let topic = |topic: &str| CreatePartitionsTopic::default().with_name(name(topic)).with_count(3);
     let assignment = |brokers: &[i32]| {
@@ -160,6 +189,9 @@ fn requests_of_every_version_arrive() {
         .for_each(|version| arrives(version, &offset_for_leader_epoch_request(version)));
     versions(ApiKey::DescribeConfigs).for_each(|version| arrives(version, &describe_configs_request(version)));
     versions(ApiKey::CreatePartitions).for_each(|version| arrives(version, &create_partitions_request(version)));
+    versions(ApiKey::AlterConfigs).for_each(|version| arrives(version, &alter_configs_request(version)));
+    versions(ApiKey::IncrementalAlterConfigs)
+        .for_each(|version| arrives(version, &incremental_alter_configs_request(version)));
     versions(ApiKey::DescribeCluster).for_each(|version| arrives(version, &describe_cluster_request(version)));
     versions(ApiKey::ApiVersions).for_each(|version| arrives(version, &api_versions_request(version)));
     versions(ApiKey::ListOffsets).for_each(|version| arrives(version, &list_offsets_request(version)));
@@ -370,6 +402,26 @@ fn describe_configs_answers_arrive() {
             }
         }
         assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+#[test]
+fn alter_configs_answers_arrive() {
+    let resource = LegacyAlterConfigsResourceResponse::default()
+        .with_error_code(40)
+        .with_resource_type(2)
+        .with_resource_name(text("t"));
+    let responses = vec![resource.clone().with_error_message(Some(text("no"))), resource.with_error_message(None)];
+    let sent = AlterConfigsResponse::default().with_throttle_time_ms(4).with_responses(responses);
+    for version in versions(ApiKey::AlterConfigs) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
+    }
+    let resource =
+        AlterConfigsResourceResponse::default().with_error_code(40).with_resource_type(2).with_resource_name(text("t"));
+    let responses = vec![resource.clone().with_error_message(Some(text("no"))), resource.with_error_message(None)];
+    let sent = IncrementalAlterConfigsResponse::default().with_throttle_time_ms(4).with_responses(responses);
+    for version in versions(ApiKey::IncrementalAlterConfigs) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
     }
 }
 

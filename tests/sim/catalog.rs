@@ -12,6 +12,7 @@ use corelane::base::offset::{Durability, LeaderEpoch};
 use corelane::base::prng::Prng;
 use corelane::base::storage::{FileOp, FileOpResult, FilesDone, StorageError};
 use corelane::log::core_log::PartitionSettings;
+use corelane::metadata::broker_wide::BrokerWide;
 use corelane::metadata::controller::ControllerSettings;
 use corelane::metadata::controller::create_topics::{NewTopic, create_topics};
 use corelane::metadata::controller::delete_topics::{TopicSelector, delete_topics, forget_topic};
@@ -20,7 +21,7 @@ use corelane::metadata::controller::producer_ids::allocate_producer_ids;
 use corelane::metadata::delta::Delta;
 use corelane::metadata::image::Image;
 use corelane::metadata::log::MetadataLog;
-use corelane::metadata::topic_config::{BrokerWide, TopicSettings};
+use corelane::metadata::topic_config::TopicSettings;
 use corelane::metadata::topics::Topic;
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -57,8 +58,8 @@ pub struct Catalog {
 impl Catalog {
     pub fn new(log: MetadataLog, defaults: &corelane::base::config::TopicDefaults, seed: u64) -> Catalog {
         Catalog {
+            settings: ControllerSettings::new(defaults, log.image()),
             log,
-            settings: ControllerSettings::new(defaults),
             wide: BrokerWide::new(defaults),
             entropy: Prng::new(seed),
             job: None,

@@ -150,6 +150,11 @@ pub fn has(list: &'static str, name: &str) -> bool {
     names(list).any(|known| known == name)
 }
 
+/// True if `name` is one of Kafka's keys above.
+pub fn is_known(name: &str) -> bool {
+    has(IGNORED, name) || has(NOT_YET, name) || only_value(name).is_some()
+}
+
 /// The names in a list.
 pub fn names(list: &'static str) -> impl Iterator<Item = &'static str> {
     list.split_ascii_whitespace()

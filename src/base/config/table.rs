@@ -48,14 +48,20 @@ pub struct Key {
     pub scope: Scope,
     /// What it decides and why the default is what it is.
     pub why: &'static str,
+    /// AlterConfigs may change it while the machine runs. (What covers topics may change anyway: `metadata::broker_wide`.)
+    pub live: bool,
 }
 
 const fn key(name: &'static str, kind: Kind, default: &'static str, scope: Scope, why: &'static str) -> Key {
-    Key { name, kind, default, dev_default: None, scope, why }
+    Key { name, kind, default, dev_default: None, scope, why, live: false }
 }
 
 const fn dev(default: &'static str, row: Key) -> Key {
     Key { dev_default: Some(default), ..row }
+}
+
+const fn live(row: Key) -> Key {
+    Key { live: true, ..row }
 }
 
 const I32_MAX: i64 = i32::MAX as i64;
@@ -95,7 +101,7 @@ pub const KEYS: &[Key] = &[
     dev("16777216", key("journal.file.bytes", Whole(16 * 1024, 4096 * MIB), "67108864", Core, "size of each, a multiple of 4096; the ring bounds the time of recovery")),
     key("journal.accept.loss", Flag, "false", Machine, "start although flushed frames of a journal are damaged: it is cut at the first of them, and acknowledged records behind it are given up"),
     key("journal.zeroed", Flag, "true", Core, "fill new journal files with zeros in the background: their flushes take 0.6 of the time"),
-    key("tail.cache.bytes", Whole(0, 1024 * 1024 * MIB), "67108864", Core, "record batches kept in memory for readers, beyond those not yet in a segment"),
+    live(key("tail.cache.bytes", Whole(0, 1024 * 1024 * MIB), "67108864", Core, "record batches kept in memory for readers, beyond those not yet in a segment")),
     key("io.memory.bytes", Whole(512 * 1024, 1024 * MIB), "8388608", Core, "memory for disk operations in flight, registered with the kernel if the memlock limit allows"),
 ];
 

@@ -4,11 +4,12 @@
 //! |---|---|
 //! | topic (2) | every topic config: the topic's own value, else the broker's, else the default |
 //! | broker (4), by id | every key of this machine, then the broker-wide defaults of topic configs that have no key here |
-//! | broker (4), "" | none: nothing is set for all brokers at run time |
+//! | broker (4), "" | what was set for all brokers while they run |
 //! | else | INVALID_REQUEST |
 //!
 //! Null or no keys mean all; unknown ones are left out. Version 3 on: type and, if asked for, documentation. A resource named twice
-//! is answered once. Broker configs are read-only.
+//! is answered once. A broker config is read-only unless AlterConfigs may change it. Synonyms go from the value in force down:
+//! topic (1), one broker (2), all brokers (3), file, flag or environment (4), default (5).
 
 use crate::base::clock::Now;
 use crate::base::config::table::{self, Key};
@@ -16,10 +17,11 @@ use crate::base::config::{ConfigValue, table::Kind as BrokerKind};
 use crate::base::error_code::ErrorCode;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::partition::broker_id;
+use crate::metadata::broker_wide::{BrokerWide, Changeable, changeable};
 use crate::metadata::controller::Refused;
+use crate::metadata::controller::alter_configs::altered_machine;
 use crate::metadata::controller::topic_name::validate_topic_name;
-use crate::metadata::topic_config::{BrokerWide, ConfigSource, Kind, TOPIC_CONFIGS, TopicConfig};
+use crate::metadata::topic_config::{ConfigSource, Kind, TOPIC_CONFIGS, TopicConfig};
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
@@ -94,45 +96,31 @@ fn describe(broker: &Broker, resource: &DescribeConfigsResource, asked: Asked) -
     let keys = resource.configuration_keys.as_deref().filter(|keys| !keys.is_empty());
     let wanted = |name: &str| keys.is_none_or(|keys| keys.iter().any(|key| key.as_str() == name));
     let name = resource.resource_name.as_str();
+    let broker_wide = broker.topics.broker_wide();
     match resource.resource_type {
         RESOURCE_TOPIC => {
             validate_topic_name(name).map_err(|why| Refused::new(ErrorCode::InvalidTopicException, why))?;
             let unknown =
                 || Refused::new(ErrorCode::UnknownTopicOrPartition, format!("Topic '{name}' does not exist."));
             let topic = broker.image.topic_by_name(name).ok_or_else(unknown)?;
-            let broker_wide = broker.topics.broker_wide();
             let lines = TOPIC_CONFIGS.iter().filter(|line| wanted(line.key));
             Ok(lines.map(|line| topic_entry(topic, line, broker_wide, asked)).collect())
         }
-        RESOURCE_BROKER if name.is_empty() => Ok(Vec::new()),
+        RESOURCE_BROKER if altered_machine(&broker.image, name)?.is_none() => {
+            let set = broker_wide.cluster().iter().filter(|(key, _)| wanted(key));
+            Ok(set.filter_map(|(key, value)| cluster_entry(key, value, asked)).collect())
+        }
         RESOURCE_BROKER => {
-            check_broker(broker, name)?;
             let values = broker.settings.values.iter().filter(|value| wanted(value.key.name));
-            let own = values.map(|value| broker_entry(value, asked));
+            let own = values.map(|value| broker_entry(value, broker_wide, asked));
             let others = TOPIC_CONFIGS.iter().filter(|line| !line.broker_key.is_empty() && wanted(line.broker_key));
             let others = others.filter(|line| table::find(line.broker_key).is_none());
-            Ok(own.chain(others.map(|line| broker_wide_entry(line, asked))).collect())
+            Ok(own.chain(others.map(|line| broker_wide_entry(line, broker_wide, asked))).collect())
         }
         other => {
             let why = format!("Resource type {other} has no configs here: topics (2) and brokers (4) have.");
             Err(Refused::new(ErrorCode::InvalidRequest, why))
         }
-    }
-}
-
-fn check_broker(broker: &Broker, name: &str) -> Result<(), Refused> {
-    let refuse = |why: String| Err(Refused::new(ErrorCode::InvalidRequest, why));
-    let Ok(id) = name.parse::<i32>() else {
-        return refuse(format!(
-            "Broker id must be an integer, but it is: {}",
-            name.chars().take(60).collect::<String>()
-        ));
-    };
-    let here = broker_id(&broker.image, broker.core()).0;
-    let mut ids = (0..broker.image.cores()).map(|core| broker_id(&broker.image, crate::base::ids::CoreId(core)).0);
-    match ids.any(|known| known == id) {
-        true => Ok(()),
-        false => refuse(format!("Unexpected broker id, expected {here} or empty string, but received {id}")),
     }
 }
 
@@ -172,7 +160,7 @@ fn topic_entry(
 ) -> DescribeConfigsResourceResult {
     let broker_name = if line.broker_key.is_empty() { line.key } else { line.broker_key };
     let own = topic.configs.get(line.key).map(|value| (line.key, value.clone(), ConfigSource::Topic));
-    let wide = broker_wide.get(line.key).map(|value| (broker_name, value.to_string(), ConfigSource::StaticBroker));
+    let wide = broker_wide.layers(line.broker_key).map(|(value, source)| (broker_name, value.to_string(), source));
     let default = (broker_name, line.default.to_string(), ConfigSource::Default);
     let places = own.into_iter().chain(wide).chain([default]).collect();
     // An empty list is a value of its own.
@@ -181,8 +169,10 @@ fn topic_entry(
     result.with_name(StrBytes::from_static_str(line.key)).with_value(value)
 }
 
-fn broker_entry(value: &ConfigValue, asked: Asked) -> DescribeConfigsResourceResult {
+fn broker_entry(value: &ConfigValue, broker_wide: &BrokerWide, asked: Asked) -> DescribeConfigsResourceResult {
     let Key { name, default, dev_default, kind, why, .. } = *value.key;
+    let set = broker_wide.layers(name).filter(|(_, source)| *source != ConfigSource::StaticBroker);
+    let set = set.map(|(value, source)| (name, value.to_string(), source));
     let given = value.given.then(|| (name, value.value.clone(), ConfigSource::StaticBroker));
     let default = match value.given {
         true => default.to_string(),
@@ -190,13 +180,30 @@ fn broker_entry(value: &ConfigValue, asked: Asked) -> DescribeConfigsResourceRes
         false => value.value.clone(),
     };
     assert!(value.given || [Some(default.as_str()), dev_default].contains(&Some(value.value.as_str())));
-    let places = given.into_iter().chain([(name, default, ConfigSource::Default)]).collect();
-    entry(places, broker_type(kind), why, true, asked).with_name(StrBytes::from_static_str(name))
+    let places = set.chain(given).chain([(name, default, ConfigSource::Default)]).collect();
+    let read_only = changeable(name).is_none();
+    entry(places, broker_type(kind), why, read_only, asked).with_name(StrBytes::from_static_str(name))
 }
 
-fn broker_wide_entry(line: &'static TopicConfig, asked: Asked) -> DescribeConfigsResourceResult {
-    let places = vec![(line.broker_key, line.default.to_string(), ConfigSource::Default)];
-    entry(places, topic_type(line.kind), line.doc, true, asked).with_name(StrBytes::from_static_str(line.broker_key))
+fn broker_wide_entry(
+    line: &'static TopicConfig,
+    broker_wide: &BrokerWide,
+    asked: Asked,
+) -> DescribeConfigsResourceResult {
+    let key = line.broker_key;
+    let set = broker_wide.layers(key).map(|(value, source)| (key, value.to_string(), source));
+    let places = set.chain([(key, line.default.to_string(), ConfigSource::Default)]).collect();
+    entry(places, topic_type(line.kind), line.doc, false, asked).with_name(StrBytes::from_static_str(key))
+}
+
+/// What was set for all brokers. Only keys that may change can have been set.
+fn cluster_entry(key: &str, value: &str, asked: Asked) -> Option<DescribeConfigsResourceResult> {
+    let (name, kind, doc) = match changeable(key)? {
+        Changeable::Topics(line) => (line.broker_key, topic_type(line.kind), line.doc),
+        Changeable::Machine(row) => (row.name, broker_type(row.kind), row.why),
+    };
+    let places = vec![(name, value.to_string(), ConfigSource::DynamicDefaultBroker)];
+    Some(entry(places, kind, doc, false, asked).with_name(StrBytes::from_static_str(name)))
 }
 
 fn topic_type(kind: Kind) -> ConfigType {

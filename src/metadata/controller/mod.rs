@@ -4,6 +4,7 @@
 //! [`MetadataLog::proposed`](crate::metadata::log::MetadataLog::proposed)), so that two requests in a row see each other. Every
 //! answer, a refusal too, leaves when all that it was decided on is committed and applied on all cores.
 
+pub mod alter_configs;
 pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
@@ -14,8 +15,9 @@ pub mod topic_name;
 
 use crate::base::config::TopicDefaults;
 use crate::base::error_code::ErrorCode;
+use crate::metadata::broker_wide::BrokerWide;
+use crate::metadata::image::Image;
 use crate::metadata::record::Record;
-use crate::metadata::topic_config::BrokerWide;
 
 /// What the controller made of a request: records to append (none if nothing changes) and the answer to release later.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,17 +51,17 @@ pub struct ControllerSettings {
     pub num_partitions: i32,
     /// `default.replication.factor`; -1 means the smaller of 3 and the number of machines.
     pub default_replication_factor: i16,
-    /// Broker-wide values of topic configs.
+    /// Broker-wide values of topic configs, those set at run time included.
     pub broker_wide: BrokerWide,
 }
 
 impl ControllerSettings {
-    /// From the broker's configuration.
-    pub fn new(defaults: &TopicDefaults) -> ControllerSettings {
+    /// From the broker's configuration and what was changed since.
+    pub fn new(defaults: &TopicDefaults, image: &Image) -> ControllerSettings {
         ControllerSettings {
             num_partitions: defaults.partitions,
             default_replication_factor: defaults.replication_factor,
-            broker_wide: BrokerWide::new(defaults),
+            broker_wide: BrokerWide::new(defaults).of_image(image),
         }
     }
 }

@@ -1,8 +1,9 @@
 use super::*;
 use crate::base::error_code::ErrorCode as E;
 use crate::base::ids::MachineId;
+use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::controller::machine;
-use crate::metadata::topic_config::{BrokerWide, ConfigSource};
+use crate::metadata::topic_config::ConfigSource;
 
 fn image(cores: u16) -> Image {
     let machine = MachineId(2);
