@@ -57,7 +57,9 @@ pub fn fate(frame: &[u8]) -> Fate {
         ApiKey::InitProducerId => understood(is_legal::<InitProducerIdRequest>(body, version)),
         ApiKey::OffsetForLeaderEpoch => understood(is_legal::<OffsetForLeaderEpochRequest>(body, version)),
         ApiKey::DescribeConfigs => understood(is_legal::<DescribeConfigsRequest>(body, version)),
+        ApiKey::AlterConfigs => understood(is_legal::<AlterConfigsRequest>(body, version)),
         ApiKey::CreatePartitions => understood(is_legal::<CreatePartitionsRequest>(body, version)),
+        ApiKey::IncrementalAlterConfigs => understood(is_legal::<IncrementalAlterConfigsRequest>(body, version)),
         ApiKey::DescribeCluster => understood(is_legal::<DescribeClusterRequest>(body, version)),
     }
 }
@@ -86,7 +88,9 @@ pub fn check_answer(mut answer: Bytes, key: ApiKey, version: i16, correlation_id
         ApiKey::InitProducerId => whole::<InitProducerIdResponse>(answer, version),
         ApiKey::OffsetForLeaderEpoch => whole::<OffsetForLeaderEpochResponse>(answer, version),
         ApiKey::DescribeConfigs => whole::<DescribeConfigsResponse>(answer, version),
+        ApiKey::AlterConfigs => whole::<AlterConfigsResponse>(answer, version),
         ApiKey::CreatePartitions => whole::<CreatePartitionsResponse>(answer, version),
+        ApiKey::IncrementalAlterConfigs => whole::<IncrementalAlterConfigsResponse>(answer, version),
         ApiKey::DescribeCluster => whole::<DescribeClusterResponse>(answer, version),
     }
 }

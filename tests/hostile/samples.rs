@@ -94,7 +94,9 @@ fn sample(key: ApiKey, version: i16, topic_id: Uuid) -> Vec<u8> {
         }
         ApiKey::OffsetForLeaderEpoch => request(key, version, &offset_for_leader_epoch(version)),
         ApiKey::DescribeConfigs => request(key, version, &describe_configs(version)),
+        ApiKey::AlterConfigs => request(key, version, &alter_configs()),
         ApiKey::CreatePartitions => request(key, version, &create_partitions()),
+        ApiKey::IncrementalAlterConfigs => request(key, version, &incremental_alter_configs()),
         ApiKey::DescribeCluster => {
             let sent = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
             request(key, version, &sent)
@@ -228,6 +230,30 @@ fn describe_configs(version: i16) -> DescribeConfigsRequest {
         .with_include_synonyms(true)
         .with_include_documentation(version >= 3)
         .with_resources(vec![resource(2, TOPIC, None), resource(4, "0", Some(vec![text("num.partitions")]))])
+}
+
+fn alter_configs() -> AlterConfigsRequest {
+    let config =
+        alter_configs_request::AlterableConfig::default().with_name(text("flush.ms")).with_value(Some(text("9")));
+    let resource = alter_configs_request::AlterConfigsResource::default()
+        .with_resource_type(2)
+        .with_resource_name(text(ABSENT))
+        .with_configs(vec![config]);
+    AlterConfigsRequest::default().with_validate_only(true).with_resources(vec![resource])
+}
+
+fn incremental_alter_configs() -> IncrementalAlterConfigsRequest {
+    let config = incremental_alter_configs_request::AlterableConfig::default()
+        .with_name(text("flush.ms"))
+        .with_value(Some(text("9")));
+    let resource = |kind: i8, name: &str| {
+        incremental_alter_configs_request::AlterConfigsResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(name))
+            .with_configs(vec![config.clone()])
+    };
+    let resources = vec![resource(2, ABSENT), resource(2, TOPIC)];
+    IncrementalAlterConfigsRequest::default().with_validate_only(true).with_resources(resources)
 }
 
 fn create_partitions() -> CreatePartitionsRequest {
