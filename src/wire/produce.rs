@@ -18,6 +18,8 @@ use crate::wire::writer::Writer;
 use bytes::BytesMut;
 use kafka_protocol::protocol::StrBytes;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// A decoded request. The records lie in the frame, strings are copied.
 #[derive(Debug)]
@@ -70,6 +72,46 @@ impl ProduceRequest {
         }
         Ok(ProduceRequest { transactional_id, acks, timeout_ms, topics })
     }
+
+    /// Lets a topic or partition that is named several times stand once: where it came first, with the records that came last,
+    /// as Kafka does. No client sends that, so looking for it is all that usually happens.
+    pub fn unite_repeated(&mut self) {
+        if repeats(self.topics.iter().map(|topic| topic.name.as_str())) {
+            let mut places: BTreeMap<_, usize> = BTreeMap::new();
+            for topic in std::mem::take(&mut self.topics) {
+                match places.entry(topic.name.clone()) {
+                    Entry::Occupied(place) => self.topics[*place.get()].partitions.extend(topic.partitions),
+                    Entry::Vacant(place) => {
+                        place.insert(self.topics.len());
+                        self.topics.push(topic);
+                    }
+                }
+            }
+        }
+        for topic in &mut self.topics {
+            if repeats(topic.partitions.iter().map(|partition| partition.index)) {
+                let mut places: BTreeMap<_, usize> = BTreeMap::new();
+                for partition in std::mem::take(&mut topic.partitions) {
+                    match places.entry(partition.index) {
+                        Entry::Occupied(place) => topic.partitions[*place.get()] = partition,
+                        Entry::Vacant(place) => {
+                            place.insert(topic.partitions.len());
+                            topic.partitions.push(partition);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn repeats<T: Ord>(names: impl Iterator<Item = T> + Clone) -> bool {
+    if names.clone().is_sorted_by(|one, next| one < next) {
+        return false;
+    }
+    let mut sorted: Vec<T> = names.collect();
+    sorted.sort_unstable();
+    sorted.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 fn decode_topic(reader: &mut FrameReader, flexible: bool) -> Result<ProduceTopic, DecodeError> {

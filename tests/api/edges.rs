@@ -50,6 +50,35 @@ fn c26_sequences_wrap_and_unknown_producers_may_begin_anywhere() {
     assert_eq!(world.produce(client, "t", 0, batch(3, i32::MAX)), 2, "a duplicate over the wrap");
 }
 
+/// C26: each of the last five batches of a producer is known again with its offset; what is older, or only overlaps, is a gap.
+#[test]
+fn c26_the_last_five_batches_are_known() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 1, &[]);
+    let batch = |sequence| Batch::of(2).by(77, 0, sequence);
+    for at in 0..7 {
+        assert_eq!(world.produce(client, "t", 0, batch(2 * at)), i64::from(2 * at));
+    }
+    for restart in [false, true] {
+        if restart {
+            world = crate::fetch::restarted(world);
+        }
+        let client = world.connect(0);
+        let mut answer = |batch: Batch| {
+            let response = world.call(client, 9, &produce_request(-1, &[("t", 0, batch.encode())]));
+            outcomes(&response)[0]
+        };
+        for at in 0..7 {
+            let expected = if at < 2 { (45, -1) } else { (0, i64::from(2 * at)) };
+            assert_eq!(answer(batch(2 * at)), expected, "batch {at}, after a restart: {restart}");
+        }
+        assert_eq!(answer(batch(13)), (45, -1), "E1: it overlaps the end of the last one");
+        assert_eq!(answer(Batch::of(4).by(77, 0, 10)), (45, -1), "E1: two batches as one");
+        assert_eq!(answer(Batch::of(1).by(77, 0, 12)), (45, -1), "E1: half of the last one");
+    }
+}
+
 #[test]
 fn c44_a_new_topic_can_be_used_when_its_creation_is_answered() {
     let mut world = World::new(2, &[]);
@@ -82,32 +111,6 @@ fn c46_a_batch_across_the_new_start_is_served_whole() {
 }
 
 #[test]
-fn c48_nobody_is_throttled() {
-    let mut world = World::new(1, &[]);
-    let client = world.connect(0);
-    let created = world.call(client, 7, &create_request("t", 1, &[]));
-    let produced = world.call(client, 9, &produce_request(-1, &[("t", 0, Batch::of(1).encode())]));
-    let times = [
-        created.throttle_time_ms,
-        produced.throttle_time_ms,
-        world.call(client, 11, &fetch_request(0, 0, &[("t", 0, 0)])).throttle_time_ms,
-        world.call(client, 7, &crate::list_offsets::request("t", &[(0, 5)])).throttle_time_ms,
-        world.call(client, 9, &metadata_request(&["t"])).throttle_time_ms,
-        world.call(client, 2, &ApiVersionsRequest::default()).throttle_time_ms,
-        world.call(client, 4, &crate::produce::init_request()).throttle_time_ms,
-        world.call(client, 2, &delete_records_request("t", 0, 0)).throttle_time_ms,
-        world.call(client, 4, &OffsetForLeaderEpochRequest::default()).throttle_time_ms,
-        world.call(client, 4, &DescribeConfigsRequest::default()).throttle_time_ms,
-        world.call(client, 2, &AlterConfigsRequest::default()).throttle_time_ms,
-        world.call(client, 3, &CreatePartitionsRequest::default()).throttle_time_ms,
-        world.call(client, 1, &IncrementalAlterConfigsRequest::default()).throttle_time_ms,
-        world.call(client, 1, &DescribeClusterRequest::default()).throttle_time_ms,
-        world.call(client, 6, &delete_request("t")).throttle_time_ms,
-    ];
-    assert_eq!(times, [0; 15]);
-}
-
-#[test]
 fn e2_what_only_the_payload_would_tell_is_accepted() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
@@ -137,6 +140,56 @@ fn e2_what_only_the_payload_would_tell_is_accepted() {
     let named = produce_request(-1, &[("t", 0, Batch::of(1).encode())]);
     let named = named.with_transactional_id(Some(TransactionalId(text("x"))));
     assert_eq!(outcomes(&world.call(client, 9, &named)), [(0, 15)], "a transactional id with a plain batch");
+    // The deltas of the records inside.
+    for (at, deltas) in [[0u8, 0], [2, 4]].into_iter().enumerate() {
+        let mut batch = Batch { value_bytes: 0, ..Batch::of(2) }.encode();
+        let record = (batch.len() - 61) / 2;
+        for (index, delta) in deltas.into_iter().enumerate() {
+            batch[61 + index * record + 3] = delta;
+        }
+        let crc = crc32c::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        let response = world.call(client, 9, &produce_request(-1, &[("t", 0, batch)]));
+        assert_eq!(outcomes(&response), [(0, 16 + 2 * at as i64)], "deltas {deltas:?}");
+    }
+    let trailing = [Batch::of(1).encode(), vec![7; 5]].concat();
+    let length = (trailing.len() - 12) as i32;
+    let inside = {
+        let mut batch = trailing;
+        batch[8..12].copy_from_slice(&length.to_be_bytes());
+        let crc = crc32c::crc32c(&batch[21..]);
+        batch[17..21].copy_from_slice(&crc.to_be_bytes());
+        batch
+    };
+    let response = world.call(client, 9, &produce_request(-1, &[("t", 0, inside)]));
+    assert_eq!(outcomes(&response), [(0, 20)], "E1: bytes behind the last record; Kafka decodes and says 87");
+}
+
+/// E2: a topic or partition named twice is appended and answered once, with the records that came last.
+#[test]
+fn e2_a_partition_named_twice_is_appended_once() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 2, &[]);
+    let batch = |count| Batch::of(count).encode();
+    for version in 3..=11 {
+        let base = 3 * i64::from(version - 3);
+        let mut twice = produce_request(-1, &[("t", 1, batch(1)), ("u", 0, batch(1)), ("t", 0, batch(2))]);
+        let again = twice.topic_data[0].partition_data[0].clone().with_records(Some(batch(3).into()));
+        twice.topic_data[2].partition_data.push(again);
+        let response = world.call(client, version, &twice);
+        let names: Vec<_> = response.responses.iter().map(|topic| topic.name.to_string()).collect();
+        assert_eq!(names, ["t", "u"]);
+        let answers: Vec<_> =
+            produced(&response).iter().map(|one| (one.index, one.error_code, one.base_offset)).collect();
+        assert_eq!(answers, [(1, 0, base), (0, 0, base / 3 * 2), (0, 3, -1)], "version {version}");
+    }
+    assert_eq!(world.read_all(client, "t", 1).len(), 9, "one batch each time");
+    // With acks=0 as well.
+    let silent = produce_request(0, &[("t", 0, batch(1)), ("t", 0, batch(1))]);
+    let other = world.connect(0);
+    world.send(other, 9, &silent);
+    assert_eq!(world.fetch(client, "t", 0, 0).high_watermark, 19);
 }
 
 #[test]
@@ -144,9 +197,13 @@ fn e3_where_kafka_never_answers_there_is_an_error() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[]);
-    let mut request = produce_request(-1, &[("t", 0, Vec::new())]);
+    let mut request = produce_request(-1, &[("t", 0, Vec::new()), ("t", 1, Batch::of(1).encode())]);
     request.topic_data[0].partition_data[0].records = None;
-    assert_eq!(outcomes(&world.call(client, 9, &request)), [(42, -1)]);
+    for version in 3..=11 {
+        assert_eq!(outcomes(&world.call(client, version, &request)), [(42, -1), (3, -1)], "version {version}");
+    }
+    world.send(client, 9, &request.with_acks(0));
+    assert!(world.raw_answer(client).is_none() && world.closed(client).is_some());
 }
 
 #[test]
@@ -159,6 +216,12 @@ fn e4_odd_numbers_in_fetch_and_list_offsets() {
     let mut epoch = fetch_request(0, 0, &[("t", 0, 0)]);
     epoch.topics[0].partitions[0].current_leader_epoch = -2;
     assert_eq!(fetched(&world.call(client, 11, &epoch))[0].error_code, 0, "a negative epoch is not checked");
+    for (version, isolation) in [(4, 2), (4, -1), (11, 2), (11, -1), (17, 2), (17, -1)] {
+        let odd = fetch_request(0, 0, &[]).with_isolation_level(isolation);
+        let response = world.call(client, version, &odd);
+        assert_eq!(response.error_code, if version >= 7 { 42 } else { 0 }, "Kafka says -1");
+        assert!(response.responses.is_empty());
+    }
     let mut tiny = fetch_request(0, 0, &[("t", 0, 0)]);
     tiny.topics[0].partitions[0] = FetchPartition::default().with_partition(0).with_partition_max_bytes(-1);
     let partition = fetched(&world.call(client, 11, &tiny)).remove(0);

@@ -12,6 +12,7 @@ mod configs;
 mod describe;
 mod edges;
 mod epochs;
+mod every_version;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;

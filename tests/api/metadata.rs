@@ -183,3 +183,61 @@ fn c4_c5_c6_api_versions_lists_the_table_and_knows_its_limits() {
     assert_eq!((response.api_keys[0].api_key, response.api_keys[0].max_version), (18, 4));
     assert_eq!(world.closed(client), None);
 }
+
+/// C4, C5: whatever version of ApiVersions is not served, the answer is version 0 with error 35 and one key, so that the client
+/// asks again with what that key says; the header of every answer is version 0.
+#[test]
+fn c4_c5_every_other_version_of_api_versions_is_answered_in_version_0() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    for (version, correlation) in [(5i16, 1i32), (6, 2), (i16::MAX, 3), (-1, 4), (i16::MIN, 5)] {
+        let header = [&18i16.to_be_bytes()[..], &version.to_be_bytes(), &correlation.to_be_bytes()].concat();
+        for body in [&b""[..], &[0xFF; 30], &[0, 1, b'x', 0, 5, b'n', b'a', b'm', b'e', 2, b'1', 0]] {
+            world.post_frame(client, frame(&[&header[..], body].concat()));
+            world.run();
+            let answer = world.raw_answer(client).expect("an answer");
+            let expected = [&correlation.to_be_bytes()[..], &[0, 35, 0, 0, 0, 1, 0, 18, 0, 0, 0, 4]].concat();
+            assert_eq!(answer[..], expected, "version {version}");
+        }
+    }
+    assert_eq!(world.closed(client), None);
+    let named = ApiVersionsRequest::default().with_client_software_name(text("a"));
+    for version in 0..=4 {
+        let request = if version >= 3 { named.clone().with_client_software_version(text("1")) } else { named.clone() };
+        let request = if version >= 3 { request } else { ApiVersionsRequest::default() };
+        world.send(client, version, &request);
+        let correlation = world.last_correlation();
+        let answer = world.raw_answer(client).expect("an answer");
+        assert_eq!(answer[..4], correlation.to_be_bytes());
+        assert_eq!(answer[4..6], [0, 0], "the error follows at once: no tags in the header of version {version}");
+    }
+}
+
+/// C6: names that are none are INVALID_REQUEST 42, from version 3 on, where they exist; the connection stays open.
+#[test]
+fn c6_software_names_have_a_form() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    for version in 3..=4 {
+        for (name, software, code) in [
+            ("a", "1", 0),
+            ("a.b-c", "1.0-rc.2", 0),
+            ("apache-kafka-java", "4.3.1", 0),
+            ("", "1", 42),
+            ("a", "", 42),
+            ("a b", "1", 42),
+            ("-a", "1", 42),
+            ("a-", "1", 42),
+            ("a", "1_", 42),
+            ("a_b", "1", 42),
+            ("\u{e4}", "1", 42),
+        ] {
+            let request = ApiVersionsRequest::default()
+                .with_client_software_name(text(name))
+                .with_client_software_version(text(software));
+            let response = world.call(client, version, &request);
+            assert_eq!(response.error_code, code, "version {version}: {name:?} {software:?}");
+        }
+    }
+    assert_eq!(world.closed(client), None);
+}

@@ -3,7 +3,9 @@
 use crate::client::*;
 use crate::world::World;
 use corelane::base::limits::SESSION_REQUESTS_MAX;
-use kafka_protocol::messages::{FetchRequest, MetadataRequest, ProduceRequest};
+use kafka_protocol::messages::{
+    CreateTopicsRequest, DeleteRecordsRequest, FetchRequest, MetadataRequest, ProduceRequest,
+};
 
 #[test]
 fn c1_answers_leave_in_request_order_behind_a_parked_fetch() {
@@ -19,6 +21,36 @@ fn c1_answers_leave_in_request_order_behind_a_parked_fetch() {
     assert_eq!(batches(&fetched(&world.receive::<FetchRequest>(client))[0]).len(), 1);
     assert_eq!(world.receive::<MetadataRequest>(client).topics.len(), 1);
     assert_eq!(world.receive::<MetadataRequest>(client).topics.len(), 0);
+}
+
+/// C1: the same behind a Produce and admin writes that wait for a flush; and what waits on one connection holds up no other.
+#[test]
+fn c1_answers_leave_in_request_order_behind_a_produce_and_a_creation() {
+    let mut world = World::new(2, &[]);
+    let admin = world.connect(0);
+    world.create_topic(admin, "t", 2, &[]);
+    let partition = (0..2).find(|one| world.leader(admin, "t", *one) == 0).expect("one");
+    let (client, other) = (world.connect(0), world.connect(0));
+    world.hold_flushes = true;
+    world.hold_metadata = true;
+    world.post(client, 9, &produce_request(-1, &[("t", partition, Batch::of(1).encode())]));
+    world.post(client, 9, &metadata_request(&["t"]));
+    world.post(client, 7, &create_request("u", 1, &[]));
+    world.post(client, 2, &delete_records_request("t", partition, 0));
+    world.post(client, 11, &fetch_request(0, 0, &[("t", partition, 0)]));
+    world.run();
+    assert!(world.raw_answer(client).is_none(), "nothing overtakes the produce");
+    assert_eq!(world.call(other, 9, &metadata_request(&["t"])).topics.len(), 1, "another connection goes on");
+    world.hold_flushes = false;
+    world.run();
+    assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(0, 0)]);
+    assert_eq!(world.receive::<MetadataRequest>(client).topics.len(), 1);
+    assert!(world.raw_answer(client).is_none(), "nothing overtakes the creation");
+    world.hold_metadata = false;
+    world.run();
+    assert_eq!(world.receive::<CreateTopicsRequest>(client).topics[0].error_code, 0);
+    assert_eq!(world.receive::<DeleteRecordsRequest>(client).topics[0].partitions[0].error_code, 0);
+    assert_eq!(fetched(&world.receive::<FetchRequest>(client))[0].error_code, 0);
 }
 
 #[test]

@@ -6,9 +6,28 @@ use corelane::wire::api::{Api, ApiKey};
 use corelane::wire::frame::RequestHeader;
 use kafka_protocol::messages::{self as generated, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes, encode_request_header_into_buffer};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 
 pub const CORRELATION_ID: i32 = 0x0102_0304;
+
+/// Which half of a conversation arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Half {
+    Request,
+    Response,
+}
+
+thread_local! {
+    /// What went over the wire in this thread, and was understood on the other side.
+    static ARRIVED: RefCell<BTreeSet<(Half, ApiKey, i16)>> = const { RefCell::new(BTreeSet::new()) };
+}
+
+/// What arrived since the last call.
+pub fn take_arrived() -> BTreeSet<(Half, ApiKey, i16)> {
+    ARRIVED.take()
+}
 
 /// A string of the protocol.
 pub fn text(text: &str) -> StrBytes {
@@ -39,6 +58,7 @@ pub fn body(key: ApiKey, version: i16, frame: BytesMut) -> BytesMut {
     let (header, body) = RequestHeader::parse(frame).expect("the header parses");
     assert_eq!((header.key(), header.version, header.correlation_id), (key, version, CORRELATION_ID));
     assert_eq!(header.client_id.as_deref(), Some("round-trip"));
+    ARRIVED.with_borrow_mut(|arrived| arrived.insert((Half::Request, key, version)));
     body
 }
 
@@ -51,5 +71,6 @@ pub fn response<R: Decodable + Debug>(key: ApiKey, version: i16, frame: Gather) 
     assert_eq!(header.correlation_id, CORRELATION_ID);
     let response = R::decode(&mut bytes, version).expect("the body decodes");
     assert!(bytes.is_empty(), "{key:?} {version}: {} bytes too many after {response:?}", bytes.len());
+    ARRIVED.with_borrow_mut(|arrived| arrived.insert((Half::Response, key, version)));
     response
 }

@@ -97,8 +97,7 @@ pub fn assert_same(ours: &FetchRequest, theirs: &Request) {
     }
 }
 
-#[test]
-fn requests_of_every_version_arrive() {
+pub fn requests_arrive() {
     for version in versions(Fetch) {
         let sent = full_request(version);
         let decoded =
@@ -159,8 +158,7 @@ fn full_response() -> FetchResponse {
     }
 }
 
-#[test]
-fn responses_of_every_version_arrive() {
+pub fn responses_arrive() {
     for version in versions(Fetch) {
         let sent = full_response();
         let got: Response = response(Fetch, version, full_response().encode(version, CORRELATION_ID));

@@ -1,6 +1,7 @@
 //! Every version of every listed API, there and back: requests encoded by the client side of the generated crate are decoded by
 //! `corelane::wire`, responses the other way round. Then hostile frames: cut, with huge counts, mutated.
 
+mod both_ways;
 mod client;
 mod counting;
 mod fetch;

@@ -49,8 +49,7 @@ pub fn assert_same(ours: &ProduceRequest, theirs: &Request) {
     }
 }
 
-#[test]
-fn requests_of_every_version_arrive() {
+pub fn requests_arrive() {
     for version in versions(Produce) {
         for sent in [full_request(), Request::default(), full_request().with_transactional_id(None).with_acks(0)] {
             let frame = request(Produce, version, &sent);
@@ -132,8 +131,7 @@ fn full_response() -> ProduceResponse {
     }
 }
 
-#[test]
-fn responses_of_every_version_arrive() {
+pub fn responses_arrive() {
     for version in versions(Produce) {
         let sent = full_response();
         let got: Response = response(Produce, version, sent.encode(version, CORRELATION_ID));

@@ -1,7 +1,7 @@
 //! Produce (key 0), versions 3-11. Appends one record batch per partition and answers when the high watermark has passed it.
 //!
 //! - acks 0 is never answered; an error closes the connection. acks 1 and -1 are the same: the topic's durability decides.
-//! - Every partition of the request is in the answer, also one that is named twice (each mention appends).
+//! - Every partition of the request is in the answer. One that is named twice is appended and answered once, as Kafka does.
 //! - A partition that is being loaded, or a full ring, holds the request where it is; later requests of the connection wait
 //!   behind it, so that pipelined batches keep their order.
 //! - Versions 10 and 11 carry a leader hint with NOT_LEADER_OR_FOLLOWER (KIP-951).
@@ -54,7 +54,8 @@ impl Api for Produce {
         ProduceRequest::decode(body, version)
     }
 
-    fn handle(broker: &mut Broker, context: &Context, request: ProduceRequest, now: Now) -> Outcome {
+    fn handle(broker: &mut Broker, context: &Context, mut request: ProduceRequest, now: Now) -> Outcome {
+        request.unite_repeated();
         let topics = Vec::with_capacity(request.topics.len());
         let run = ProduceRun {
             response: ProduceResponse { topics, ..ProduceResponse::default() },
