@@ -4,6 +4,7 @@
 //! trust. What it says about bytes and steps is the code's; where the code taught better than the plan, it says why.
 
 pub mod architecture;
+pub mod behaviours;
 pub mod fetch_path;
 pub mod glossary;
 pub mod non_obvious;

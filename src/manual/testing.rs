@@ -5,7 +5,7 @@
 //! | where | what it proves | a longer run |
 //! |---|---|---|
 //! | unit tests beside the code | encodings notice every flipped bit and cut, state machines keep their numbered invariants | |
-//! | `tests/tidy` | floors, caps, names, fences; every invariant has a proof, every API a round trip; each rule refuses a bad snippet | |
+//! | `tests/tidy` | floors, caps, names, fences; every invariant has a proof, every API a round trip, every [behaviour](super::behaviours) a test; each rule refuses a bad snippet | |
 //! | `tests/round_trip` | every version of every API, against the encodings of another crate; hostile frames cost no memory | `FRAMES=` |
 //! | `tests/api` | whole brokers over a disk in memory: stories of every API, storms of all of them with completions held back | `SEEDS=` |
 //! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by planted bugs (`planted`) | `SEEDS=5000` |
@@ -14,6 +14,7 @@
 //! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |
 //! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
 //! | `tests/hostile` | malformed frames of every API and version, slow and dead peers against the real binary, beside a producer that must not notice | `HOSTILE=60` |
+//! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
 //! | `tests/clients` | kcat, Kafka's Java tools (3.9 and 4.3), confluent-kafka: what nobody here wrote | `CLIENT_MB=100` |
 //!
 //! # The simulator

@@ -311,7 +311,7 @@ fn produce_and_fetch_send_nothing_to_other_cores() {
 }
 
 #[test]
-fn a_compacted_topic_names_the_records_without_a_key() {
+fn c25_a_compacted_topic_names_the_records_without_a_key() {
     let mut world = World::new(1, &[]);
     let client = world.connect(0);
     world.create_topic(client, "t", 1, &[("cleanup.policy", "compact")]);

@@ -102,6 +102,15 @@ fn every_invariant_has_a_proof() {
 }
 
 #[test]
+fn every_behaviour_has_a_test() {
+    let manual = std::fs::read_to_string(repository().join("src/manual/behaviours.rs")).unwrap_or_default();
+    let numbers = rules::numbered_rows(&manual);
+    assert!(numbers.len() > 35, "the table was not found: {numbers:?}");
+    let tests = read_all(repository(), &["tests"]);
+    assert_none(rules::all_tested(&numbers, &tests));
+}
+
+#[test]
 fn ci_runs_the_test_command_and_nothing_else() {
     let text = std::fs::read_to_string(repository().join(".ci/run")).unwrap_or_default();
     let commands: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();

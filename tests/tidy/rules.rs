@@ -157,6 +157,25 @@ pub fn all_planted(rules: std::ops::RangeInclusive<u32>, text: &str) -> Vec<Stri
     rules.filter(|rule| !is_planted(rule)).map(|rule| format!("S{rule}: no planted bug")).collect()
 }
 
+/// The numbers that begin the rows of the tables in `text`: `C<n>` and `E<n>`.
+pub fn numbered_rows(text: &str) -> Vec<&str> {
+    let rows = text.lines().filter_map(|line| line.trim_start_matches("//! ").strip_prefix("| ")?.split(' ').next());
+    let is_number = |cell: &&str| {
+        let digits = cell.strip_prefix(['C', 'E']).unwrap_or_default();
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    rows.filter(is_number).collect()
+}
+
+/// Each number stands in the name of a function of the tests, as a word of its own: C16 in `c16_leader_epochs_are_checked`.
+pub fn all_tested(numbers: &[&str], tests: &[Source]) -> Vec<String> {
+    let names = tests.iter().flat_map(|source| functions(&source.code)).map(|(_, name, _)| name);
+    let words: std::collections::BTreeSet<String> =
+        names.flat_map(|name| name.split('_')).map(str::to_uppercase).collect();
+    let missing = numbers.iter().filter(|number| !words.contains(**number));
+    missing.map(|number| format!("{number}: no test has it in its name")).collect()
+}
+
 fn module_of(path: &str) -> Option<&str> {
     let rest = path.strip_prefix("src/")?;
     let module = rest.split('/').next().expect("split gives at least one piece").trim_end_matches(".rs");

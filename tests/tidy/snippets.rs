@@ -86,3 +86,11 @@ fn root_and_proofs() {
         ["S2: no planted bug", "S3: no planted bug"]
     );
 }
+
+#[test]
+fn behaviours() {
+    let page = "//! | | the right answer |\n//! |---|---|\n//! | C1 | order |\n//! | E12 | odd |\n//! | Cores | none |\n//! C3\n";
+    assert_eq!(rules::numbered_rows(page), ["C1", "E12"]);
+    let tests = [Source::new("tests/x.rs", "// c1_in_a_comment\nfn c10_c2_order() {}\nfn an_e12_case() {}")];
+    assert_eq!(rules::all_tested(&["C1", "C2", "C10", "E12"], &tests), ["C1: no test has it in its name"]);
+}
