@@ -162,7 +162,8 @@ impl Broker {
 
     /// Monotonic nanoseconds at which [`Event::Tick`] is due at the latest; `None` when nothing waits.
     pub fn next_deadline(&self) -> Option<u64> {
-        let scan = (!self.produces.is_idle() || !self.deletes.is_empty()).then_some(self.next_scan_ns);
+        let scan = (!self.produces.is_idle() || !self.deletes.is_empty() || self.questions.has_deadline())
+            .then_some(self.next_scan_ns);
         let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
         let seat = self.seat.as_ref().and_then(ControllerSeat::next_deadline);
         [scan, log, seat, self.fetches.next_deadline()].into_iter().flatten().min()
@@ -313,5 +314,6 @@ impl Broker {
         self.produces.expire(now, &mut released);
         self.deletes.expire(now, &mut released);
         self.release(released);
+        self.expire_questions(now);
     }
 }

@@ -16,18 +16,22 @@ use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
 use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::broker_wide::{Changeable, changeable};
-use crate::metadata::controller::ControllerSettings;
 use crate::metadata::controller::alter_configs::{AlteredResource, alter_configs};
 use crate::metadata::controller::create_partitions::create_partitions;
 use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
 use crate::metadata::controller::machine::clean_shutdown_records;
 use crate::metadata::controller::producer_ids::allocate_producer_ids;
+use crate::metadata::controller::{ControllerSettings, Refused};
 use crate::metadata::log::MetadataLog;
 use crate::metadata::record::ResourceType;
 use crate::metadata::topic_config::overrides_not_in_force;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+
+fn refusal(code: ErrorCode, message: &str) -> ControllerAnswer {
+    ControllerAnswer::Refused(Refused::new(code, message))
+}
 
 /// An answer that waits until the cores have applied what it was decided on.
 #[derive(Debug)]
@@ -95,7 +99,7 @@ impl ControllerSeat {
         let answer = if self.stop == StopStep::Running {
             self.decide(request, now)
         } else {
-            ControllerAnswer::Refused(ErrorCode::NotController)
+            refusal(ErrorCode::NotController, "The controller is stopping.")
         };
         let end_offset = self.log.proposed().end_offset();
         assert!(self.decided.back().is_none_or(|last| last.end_offset <= end_offset));
@@ -112,7 +116,7 @@ impl ControllerSeat {
             ControllerRequest::DeleteTopics { .. } => false,
         };
         if grows && !self.log.may_grow() {
-            return ControllerAnswer::Refused(ErrorCode::KafkaStorageError);
+            return refusal(ErrorCode::KafkaStorageError, "The disk is full.");
         }
         let image = self.log.proposed().clone();
         let (records, answer) = match request {

@@ -2,7 +2,6 @@
 //!
 //! Core 0 has the controller and talks to itself with the same messages, which then never leave its `Broker`.
 
-use crate::base::error_code::ErrorCode;
 use crate::base::ids::TopicId;
 use crate::metadata::controller::Refused;
 use crate::metadata::controller::alter_configs::{AlterOutcome, AlteredResource};
@@ -109,7 +108,7 @@ pub enum ControllerAnswer {
     /// Ids for this core alone.
     ProducerIds(Range<i64>),
     /// Nothing was decided, and why.
-    Refused(ErrorCode),
+    Refused(Refused),
 }
 
 /// What became of one topic that somebody asked Metadata for.

@@ -6,10 +6,11 @@ use crate::base::ids::CoreId;
 use crate::broker::api::{self, Context};
 use crate::broker::broker::Broker;
 use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
+use crate::metadata::controller::Refused;
 use crate::metadata::controller::alter_configs::AlteredResource;
 use crate::metadata::controller::delete_topics::TopicSelector;
 use crate::wire::messages::MetadataRequest;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One question under way.
 #[derive(Debug)]
@@ -54,10 +55,20 @@ impl AlteredName {
     }
 }
 
+#[derive(Debug)]
+struct Open {
+    /// `None`: its client was told that it took too long.
+    question: Option<Question>,
+    /// Monotonic nanoseconds; `None`: waits for ever.
+    deadline_ns: Option<u64>,
+}
+
 /// All questions under way. Lives on its core.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
-    open: BTreeMap<u64, Question>,
+    open: BTreeMap<u64, Open>,
+    /// Deadline and ticket of those whose clients wait only so long.
+    deadlines: BTreeSet<(u64, u64)>,
     next_ticket: u64,
 }
 
@@ -66,20 +77,70 @@ impl Questions {
     pub(super) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
+
+    /// True if [`Broker::expire_questions`] may have something to do.
+    pub(super) fn has_deadline(&self) -> bool {
+        !self.deadlines.is_empty()
+    }
+
+    fn open(&mut self, question: Question, deadline_ns: Option<u64>) -> u64 {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        self.open.insert(ticket, Open { question: Some(question), deadline_ns });
+        self.deadlines.extend(deadline_ns.map(|deadline_ns| (deadline_ns, ticket)));
+        ticket
+    }
+
+    /// The client of this question waits no longer: takes it out, but for its place.
+    fn take_expired(&mut self, now: Now) -> Option<Question> {
+        let (_, ticket) = self.deadlines.first().filter(|(deadline_ns, _)| *deadline_ns <= now.monotonic_ns)?;
+        let open = self.open.get_mut(ticket).expect("a deadline goes with its question");
+        self.deadlines.pop_first();
+        open.question.take()
+    }
+
+    /// The question of a ticket, if its client still waits.
+    fn close(&mut self, ticket: u64) -> Option<Question> {
+        let Open { question, deadline_ns } = self.open.remove(&ticket).expect("an answer to a question");
+        if let Some(deadline_ns) = deadline_ns {
+            self.deadlines.remove(&(deadline_ns, ticket));
+        }
+        question
+    }
 }
 
 impl Broker {
     /// Asks the controller; the answer comes to [`Broker::answered`].
     pub(super) fn ask(&mut self, question: Question, request: ControllerRequest, now: Now) {
-        let ticket = self.questions.next_ticket;
-        self.questions.next_ticket += 1;
-        self.questions.open.insert(ticket, question);
+        let ticket = self.questions.open(question, None);
         self.send(CoreId(0), Message::Ask { ticket, request }, now);
+    }
+
+    /// Asks for a client that waits `timeout_ms`. After that it is told REQUEST_TIMED_OUT while the work goes on; without any time
+    /// nothing is begun, as in Kafka.
+    pub(super) fn ask_within(&mut self, timeout_ms: i32, question: Question, request: ControllerRequest, now: Now) {
+        let Ok(timeout_ms @ 1..) = u64::try_from(timeout_ms) else {
+            return self.settle_question(question, refused_late("nothing was begun"), now);
+        };
+        let ticket = self.questions.open(question, Some(now.monotonic_ns + timeout_ms * 1_000_000));
+        self.send(CoreId(0), Message::Ask { ticket, request }, now);
+    }
+
+    /// Answers clients whose time is over.
+    pub(super) fn expire_questions(&mut self, now: Now) {
+        while let Some(question) = self.questions.take_expired(now) {
+            self.settle_question(question, refused_late("the work goes on"), now);
+        }
     }
 
     /// The controller answered.
     pub(super) fn answered(&mut self, ticket: u64, answer: ControllerAnswer, now: Now) {
-        let question = self.questions.open.remove(&ticket).expect("an answer to a question");
+        if let Some(question) = self.questions.close(ticket) {
+            self.settle_question(question, answer, now);
+        }
+    }
+
+    fn settle_question(&mut self, question: Question, answer: ControllerAnswer, now: Now) {
         match question {
             Question::CreateTopics { context, names } => {
                 let results = match answer {
@@ -115,14 +176,14 @@ impl Broker {
             Question::Metadata { context, request } => {
                 let results = match answer {
                     ControllerAnswer::AutoCreateTopics(results) => Ok(results),
-                    other => Err(refusal(other)),
+                    other => Err(refusal(other).code),
                 };
                 api::metadata::answered(self, &context, *request, results);
             }
             Question::ProducerIds => {
                 let block = match answer {
                     ControllerAnswer::ProducerIds(block) => Ok(block),
-                    other => Err(refusal(other)),
+                    other => Err(refusal(other).code),
                 };
                 api::init_producer_id::answered(self, block, now);
             }
@@ -130,9 +191,14 @@ impl Broker {
     }
 }
 
-fn refusal(answer: ControllerAnswer) -> ErrorCode {
+fn refused_late(what: &str) -> ControllerAnswer {
+    let message = format!("The request was not answered within its timeout; {what}.");
+    ControllerAnswer::Refused(Refused::new(ErrorCode::RequestTimedOut, message))
+}
+
+fn refusal(answer: ControllerAnswer) -> Refused {
     match answer {
-        ControllerAnswer::Refused(code) => code,
+        ControllerAnswer::Refused(refused) => refused,
         other => unreachable!("an answer of another kind than its question: {other:?}"),
     }
 }

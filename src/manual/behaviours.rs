@@ -32,7 +32,7 @@
 //! | C27 | acks other than -1, 0, 1: 21 |
 //! | C28 | LogAppendTime: told in the answer (else -1), attribute bit and checksum redone |
 //! | C29 | the answer names every partition; base offset -1 with an error |
-//! | C44 | CreateTopics: -1 is the broker's default, 38 for too many replicas, 36 exists, 40 bad config; validation makes nothing; the topic works on every core when the answer comes; CreatePartitions answers each topic, 37 if it does not grow |
+//! | C44 | CreateTopics: -1 is the broker's default, 38 for too many replicas, 36 exists, 40 bad config; validation makes nothing; the topic works on every core when the answer comes; CreatePartitions answers each topic, 37 if it does not grow; past `timeout_ms` 7 while the work goes on, without any time 7 and nothing begun |
 //! | C45 | DescribeConfigs: all keys with value, source, type and flags, of topics and brokers |
 //! | C46 | DeleteRecords: -1 is the high watermark; older fetches get 1; a batch across the new start is served whole |
 //! | C48 | throttle times are 0 |

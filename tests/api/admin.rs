@@ -2,7 +2,7 @@
 
 use crate::client::*;
 use crate::produce::init_request;
-use crate::world::World;
+use crate::world::{Client, World};
 use kafka_protocol::messages::create_topics_request::CreatableReplicaAssignment;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::*;
@@ -94,6 +94,80 @@ fn a_creation_waits_for_its_record() {
     assert_eq!(world.receive::<CreateTopicsRequest>(client).topics[0].error_code, 0);
 }
 
+/// Names and numbers of partitions.
+fn all_topics(world: &mut World, client: Client) -> Vec<(String, usize)> {
+    let response = world.call(client, 12, &MetadataRequest::default().with_topics(None));
+    let facts = |topic: &metadata_response::MetadataResponseTopic| {
+        (topic.name.as_ref().expect("a name").to_string(), topic.partitions.len())
+    };
+    let mut topics: Vec<_> = response.topics.iter().map(facts).collect();
+    topics.sort_unstable();
+    topics
+}
+
+/// C44: an answer that does not come in time is REQUEST_TIMED_OUT, and the work goes on; without any time nothing is begun.
+#[test]
+fn c44_admin_writes_past_their_timeout() {
+    for core in 0..2 {
+        let mut world = World::new(2, &[]);
+        let (client, other) = (world.connect(core), world.connect(0));
+        world.create_topic(client, "gone", 1, &[]);
+        world.create_topic(client, "grows", 1, &[]);
+        for timeout_ms in [0, -1, i32::MIN] {
+            let created =
+                world.call(client, 7, &create_request("t", 1, &[]).with_timeout_ms(timeout_ms)).topics.remove(0);
+            assert_eq!((created.error_code, &**created.name), (7, "t"));
+            assert!(created.error_message.is_some_and(|message| message.contains("nothing")));
+            let deleted = world.call(client, 6, &delete_request("gone").with_timeout_ms(timeout_ms));
+            assert_eq!(deleted.responses[0].error_code, 7);
+            let grown = world.call(client, 3, &crate::describe::grow_request("grows", 2).with_timeout_ms(timeout_ms));
+            assert_eq!(grown.results[0].error_code, 7);
+        }
+        assert_eq!(
+            all_topics(&mut world, other),
+            [("gone".to_string(), 1), ("grows".to_string(), 1)],
+            "nothing happened"
+        );
+        world.hold_metadata = true;
+        world.post(client, 7, &create_request("t", 1, &[]).with_timeout_ms(3_000));
+        world.post(client, 6, &delete_request("gone").with_timeout_ms(1_000));
+        world.post(client, 3, &crate::describe::grow_request("grows", 2).with_timeout_ms(2_000));
+        world.advance(2_800);
+        assert!(world.raw_answer(client).is_none(), "the others stand behind the first, which has time");
+        world.advance(400);
+        let created = world.receive::<CreateTopicsRequest>(client).topics.remove(0);
+        assert_eq!(created.error_code, 7);
+        assert!(created.error_message.is_some_and(|message| message.contains("goes on")));
+        assert_eq!(world.receive::<DeleteTopicsRequest>(client).responses[0].error_code, 7);
+        assert_eq!(world.receive::<CreatePartitionsRequest>(client).results[0].error_code, 7);
+        world.hold_metadata = false;
+        world.run();
+        assert!(world.raw_answer(client).is_none(), "answered once");
+        assert_eq!(
+            all_topics(&mut world, client),
+            [("grows".to_string(), 2), ("t".to_string(), 1)],
+            "all of it happened"
+        );
+        // Nobody is late who was answered in time.
+        world.create_topic(client, "later", 1, &[]);
+        world.advance(6_000);
+        assert!(world.raw_answer(client).is_none());
+    }
+}
+
+/// C44: -1 partitions or replicas mean the broker's default; in versions before 4 too, as Kafka 4.3 does.
+#[test]
+fn c44_minus_one_is_the_default_in_every_version() {
+    let mut world = World::new(1, &[("num.partitions", "3")]);
+    let client = world.connect(0);
+    for version in 2..=7 {
+        let name = format!("t-{version}");
+        let created = world.call(client, version, &create_request(&name, -1, &[])).topics.remove(0);
+        assert_eq!(created.error_code, 0, "version {version}: {:?}", created.error_message);
+        assert_eq!(world.call(client, 9, &metadata_request(&[&name])).topics[0].partitions.len(), 3);
+    }
+}
+
 #[test]
 fn topics_are_deleted_by_name_and_id_and_made_again_empty() {
     let mut world = World::new(2, &[]);
@@ -110,7 +184,7 @@ fn topics_are_deleted_by_name_and_id_and_made_again_empty() {
                 DeleteTopicState::default().with_name(Some(topic_name("missing"))),
             ]),
         };
-        let response = world.call(client, version, &request);
+        let response = world.call(client, version, &request.with_timeout_ms(5_000));
         let codes: Vec<_> = response.responses.iter().map(|topic| topic.error_code).collect();
         assert_eq!(codes, [0, 3], "version {version}");
         let refused = world.call(producer, 9, &produce_request(-1, &[("t", 0, Batch::of(1).encode())]));

@@ -4,7 +4,6 @@
 //! Kafka 4.3 never answers a request that names a resource twice; here each mention gets INVALID_REQUEST.
 
 use crate::base::clock::Now;
-use crate::base::error_code::ErrorCode;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::ControllerRequest;
@@ -59,9 +58,9 @@ pub(in crate::broker) fn answered(
     broker: &mut Broker,
     context: &Context,
     names: Vec<AlteredName>,
-    outcomes: Result<Vec<AlterOutcome>, ErrorCode>,
+    outcomes: Result<Vec<AlterOutcome>, Refused>,
 ) {
-    let refuse = |code| names.iter().map(|_| Err(Refused::new(code, "The controller is not available."))).collect();
+    let refuse = |refused: Refused| names.iter().map(|_| Err(refused.clone())).collect();
     let outcomes = outcomes.unwrap_or_else(refuse);
     broker.counters.request_errors += u64::from(outcomes.iter().any(Result::is_err));
     let result = |(name, outcome): (AlteredName, AlterOutcome)| {

@@ -5,7 +5,6 @@
 //! INVALID_REQUEST.
 
 use crate::base::clock::Now;
-use crate::base::error_code::ErrorCode;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::ControllerRequest;
@@ -36,7 +35,12 @@ impl Api for CreatePartitions {
         let validate_only = request.validate_only;
         let topics = request.topics.into_iter().map(more_partitions).collect();
         let question = Question::CreatePartitions { context: *context, names };
-        broker.ask(question, ControllerRequest::CreatePartitions { topics, validate_only }, now);
+        broker.ask_within(
+            request.timeout_ms,
+            question,
+            ControllerRequest::CreatePartitions { topics, validate_only },
+            now,
+        );
         Outcome::Parked
     }
 }
@@ -57,10 +61,10 @@ pub(in crate::broker) fn answered(
     broker: &mut Broker,
     context: &Context,
     names: Vec<String>,
-    results: Result<Vec<CreatePartitionsOutcome>, ErrorCode>,
+    results: Result<Vec<CreatePartitionsOutcome>, Refused>,
 ) {
-    let results = results.unwrap_or_else(|code| {
-        let refuse = |name| (name, Err(Refused::new(code, "The controller is not available.")));
+    let results = results.unwrap_or_else(|refused| {
+        let refuse = |name| (name, Err(refused.clone()));
         names.into_iter().map(refuse).collect()
     });
     broker.counters.request_errors += u64::from(results.iter().any(|(_, outcome)| outcome.is_err()));

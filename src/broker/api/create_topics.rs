@@ -5,7 +5,6 @@
 //! the topic's id. A name that comes twice is answered once, with INVALID_REQUEST.
 
 use crate::base::clock::Now;
-use crate::base::error_code::ErrorCode;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::ControllerRequest;
@@ -36,7 +35,7 @@ impl Api for CreateTopics {
         let validate_only = request.validate_only;
         let topics = request.topics.into_iter().map(new_topic).collect();
         let question = Question::CreateTopics { context: *context, names };
-        broker.ask(question, ControllerRequest::CreateTopics { topics, validate_only }, now);
+        broker.ask_within(request.timeout_ms, question, ControllerRequest::CreateTopics { topics, validate_only }, now);
         Outcome::Parked
     }
 }
@@ -61,11 +60,10 @@ pub(in crate::broker) fn answered(
     broker: &mut Broker,
     context: &Context,
     names: Vec<String>,
-    results: Result<Vec<CreateTopicResult>, ErrorCode>,
+    results: Result<Vec<CreateTopicResult>, Refused>,
 ) {
-    let results = results.unwrap_or_else(|code| {
-        let refuse =
-            |name| CreateTopicResult { name, outcome: Err(Refused::new(code, "The controller is not available.")) };
+    let results = results.unwrap_or_else(|refused| {
+        let refuse = |name| CreateTopicResult { name, outcome: Err(refused.clone()) };
         names.into_iter().map(refuse).collect()
     });
     if results.iter().any(|result| result.outcome.is_err()) {

@@ -2,7 +2,6 @@
 //! deletion is durable and no core serves the topic. Version 6 on: by id too. Parked requests of the topic end with an error.
 
 use crate::base::clock::Now;
-use crate::base::error_code::ErrorCode;
 use crate::base::ids::TopicId;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
@@ -40,7 +39,7 @@ impl Api for DeleteTopics {
             request.topics.into_iter().map(select).collect()
         };
         let question = Question::DeleteTopics { context: *context, topics: topics.clone() };
-        broker.ask(question, ControllerRequest::DeleteTopics { topics }, now);
+        broker.ask_within(request.timeout_ms, question, ControllerRequest::DeleteTopics { topics }, now);
         Outcome::Parked
     }
 }
@@ -50,14 +49,10 @@ pub(in crate::broker) fn answered(
     broker: &mut Broker,
     context: &Context,
     topics: Vec<TopicSelector>,
-    results: Result<Vec<DeleteTopicResult>, ErrorCode>,
+    results: Result<Vec<DeleteTopicResult>, Refused>,
 ) {
-    let results = results.unwrap_or_else(|code| {
-        let refuse = |TopicSelector { name, id }| DeleteTopicResult {
-            name,
-            id,
-            outcome: Err(Refused::new(code, "The controller is not available.")),
-        };
+    let results = results.unwrap_or_else(|refused| {
+        let refuse = |TopicSelector { name, id }| DeleteTopicResult { name, id, outcome: Err(refused.clone()) };
         topics.into_iter().map(refuse).collect()
     });
     if results.iter().any(|result| result.outcome.is_err()) {
