@@ -3,12 +3,18 @@
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::{BrokerId, CoreId, MachineId, TopicPartition};
 use crate::base::offset::LeaderEpoch;
+use crate::broker::api::Wait;
+use crate::broker::broker::Broker;
+use crate::log::core_log::Openness;
 use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
 use crate::wire::leader_hint::LeaderHint;
 
 /// Bits of Kafka's operations on the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
 pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
+
+/// What a client says that does not know the leader epoch, or a request that has no place for it.
+pub(super) const ANY_EPOCH: i32 = -1;
 
 /// A partition that this core leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +51,28 @@ pub(super) fn find_led(image: &Image, here: CoreId, topic: &Topic, index: i32) -
         return Err(NotLed::Elsewhere { core, hint: LeaderHint { leader_id, leader_epoch: leader_epoch.0 } });
     }
     Ok(Led { id: TopicPartition { topic: topic.id, partition: index }, leader_epoch })
+}
+
+impl Broker {
+    /// Starts loading every partition that a request names and this core leads, so that they load together; gives one to wait for
+    /// before anything is done.
+    pub(super) fn open_named<'a>(&mut self, named: impl Iterator<Item = (&'a str, i32)>) -> Option<Wait> {
+        let Broker { core, image, log, .. } = self;
+        let led = named.filter_map(|(topic, index)| find_led(image, *core, image.topic_by_name(topic)?, index).ok());
+        led.filter(|led| log.open(led.id) == Openness::Opening).last().map(|led| Wait::Partition(led.id))
+    }
+
+    /// The partition that a request names, if this core leads it in the epoch that the client knows of, and it is open.
+    pub(super) fn open_led(&mut self, topic: &str, index: i32, client_epoch: i32) -> Result<Led, ErrorCode> {
+        let topic = self.image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
+        let led = find_led(&self.image, self.core, topic, index).map_err(NotLed::code)?;
+        check_epoch(client_epoch, led.leader_epoch)?;
+        match self.log.open(led.id) {
+            Openness::Open => Ok(led),
+            Openness::Opening | Openness::Unknown => Err(ErrorCode::UnknownTopicOrPartition),
+            Openness::Offline => Err(ErrorCode::KafkaStorageError),
+        }
+    }
 }
 
 /// The broker of a core of this machine.

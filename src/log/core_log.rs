@@ -463,7 +463,7 @@ impl CoreLog {
         }
     }
 
-    /// A deleted partition leaves pinned and cached memory.
+    /// A partition that is deleted or goes offline leaves pinned and cached memory.
     pub(super) fn forget_memory(&mut self, log: &Log) {
         self.pinned_bytes -= log.tail.pinned_bytes();
         self.pinned_cost -= log.tail.pinned_cost();

@@ -103,14 +103,12 @@ impl CoreLog {
 
     /// The partition is unusable until restart (S7, S18).
     pub(super) fn take_offline(&mut self, partition: TopicPartition, why: String) {
-        let Some(log) = self.logs.get_mut(&partition) else { return };
+        let Some(mut log) = self.logs.remove(&partition) else { return };
         if !log.is_offline() {
-            self.pinned_bytes -= log.tail.pinned_bytes();
-            self.pinned_cost -= log.tail.pinned_cost();
-            self.cache_cost -= log.tail.cached_cost();
+            self.forget_memory(&log);
             log.take_offline(why.clone());
-            self.dirty.remove(&partition);
             self.notices.push_back(LogNotice::Offline { partition, why });
         }
+        self.logs.insert(partition, log);
     }
 }

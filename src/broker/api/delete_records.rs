@@ -9,8 +9,8 @@ use crate::base::offset::{Offset, Sequence};
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::flush::ParkedDelete;
-use crate::broker::partition::{Led, NotLed, find_led};
-use crate::log::core_log::{AppendError, Appendable, CoreLog, Openness};
+use crate::broker::partition::{ANY_EPOCH, Led};
+use crate::log::core_log::{AppendError, Appendable, CoreLog};
 use crate::metadata::topic_config::TopicSettings;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
@@ -31,7 +31,11 @@ impl Api for DeleteRecords {
     }
 
     fn handle(broker: &mut Broker, context: &Context, request: DeleteRecordsRequest, now: Now) -> Outcome {
-        if let Some(wait) = opening(broker, &request) {
+        let named = request
+            .topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(|one| (&**topic.name, one.partition_index)));
+        if let Some(wait) = broker.open_named(named) {
             return Outcome::Held(Held::DeleteRecords(request), wait);
         }
         let mut response = DeleteRecordsResponse::default();
@@ -81,35 +85,14 @@ impl From<ErrorCode> for Refusal {
     }
 }
 
-/// Something to wait for before anything is done. Loads all partitions at once.
-fn opening(broker: &mut Broker, request: &DeleteRecordsRequest) -> Option<Wait> {
-    let Broker { core, image, log, .. } = broker;
-    let mut wait = None;
-    for topic in &request.topics {
-        let Some(known) = image.topic_by_name(&topic.name) else { continue };
-        for partition in &topic.partitions {
-            let Ok(led) = find_led(image, *core, known, partition.partition_index) else { continue };
-            if log.open(led.id) == Openness::Opening {
-                wait = Some(Wait::Partition(led.id));
-            }
-        }
-    }
-    wait
-}
-
 fn delete(broker: &mut Broker, topic: &str, index: i32, offset: i64, now: Now) -> Result<(Offset, Sequence), Refusal> {
-    let Broker { core, image, log, topics, .. } = broker;
-    let topic = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let led = find_led(image, *core, topic, index).map_err(NotLed::code)?;
-    let TopicSettings { compacted, deleted, .. } = topics.settings(topic);
+    let led = broker.open_led(topic, index, ANY_EPOCH)?;
+    let topic = broker.image.topic(led.id.topic).expect("the topic of a partition");
+    let TopicSettings { compacted, deleted, .. } = broker.topics.settings(topic);
     if compacted && !deleted {
         return Err(ErrorCode::PolicyViolation.into());
     }
-    match log.open(led.id) {
-        Openness::Open => move_log_start(log, led, offset, now),
-        Openness::Opening | Openness::Unknown => Err(ErrorCode::UnknownTopicOrPartition.into()),
-        Openness::Offline => Err(ErrorCode::KafkaStorageError.into()),
-    }
+    move_log_start(&mut broker.log, led, offset, now)
 }
 
 fn move_log_start(log: &mut CoreLog, led: Led, offset: i64, now: Now) -> Result<(Offset, Sequence), Refusal> {

@@ -18,11 +18,11 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::offset::LeaderEpoch;
-use crate::broker::api::{Api, Context, Held, Outcome, Wait};
+use crate::broker::api::{Api, Context, Held, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::search::{Awaited, SearchingListOffsets};
-use crate::broker::partition::{Led, NotLed, check_epoch, find_led};
-use crate::log::core_log::{CoreLog, Openness};
+use crate::broker::partition::Led;
+use crate::log::core_log::CoreLog;
 use crate::log::effect::{ReadError, Ticket};
 use crate::log::record_scan::{Aim, FoundRecord};
 use crate::wire::api::ApiKey;
@@ -46,7 +46,11 @@ impl Api for ListOffsets {
     }
 
     fn handle(broker: &mut Broker, context: &Context, request: ListOffsetsRequest, _: Now) -> Outcome {
-        if let Some(wait) = opening(broker, &request) {
+        let named = request
+            .topics
+            .iter()
+            .flat_map(|topic| topic.partitions.iter().map(|one| (&**topic.name, one.partition_index)));
+        if let Some(wait) = broker.open_named(named) {
             return Outcome::Held(Held::ListOffsets(request), wait);
         }
         let repeated = repeated(&request.topics);
@@ -106,22 +110,6 @@ pub(in crate::broker) fn search_done(
     }
 }
 
-/// A partition that is being loaded. Loads all of them at once.
-fn opening(broker: &mut Broker, request: &ListOffsetsRequest) -> Option<Wait> {
-    let Broker { core, image, log, .. } = broker;
-    let mut wait = None;
-    for topic in &request.topics {
-        let Some(known) = image.topic_by_name(&topic.name) else { continue };
-        for partition in &topic.partitions {
-            let Ok(led) = find_led(image, *core, known, partition.partition_index) else { continue };
-            if log.open(led.id) == Openness::Opening {
-                wait = Some(Wait::Partition(led.id));
-            }
-        }
-    }
-    wait
-}
-
 fn repeated(topics: &[ListOffsetsTopic]) -> BTreeSet<(&str, i32)> {
     let mut seen = BTreeSet::new();
     let all =
@@ -149,16 +137,8 @@ fn find(
     isolation: i8,
     version: i16,
 ) -> Result<Found, ErrorCode> {
-    let Broker { core, image, log, .. } = broker;
-    let known = image.topic_by_name(&topic.name).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let led = find_led(image, *core, known, asked.partition_index).map_err(NotLed::code)?;
-    check_epoch(asked.current_leader_epoch, led.leader_epoch)?;
-    match log.open(led.id) {
-        Openness::Open => {}
-        Openness::Opening | Openness::Unknown => return Err(ErrorCode::UnknownTopicOrPartition),
-        Openness::Offline => return Err(ErrorCode::KafkaStorageError),
-    }
-    find_in(log, led, asked.timestamp, isolation, version)
+    let led = broker.open_led(&topic.name, asked.partition_index, asked.current_leader_epoch)?;
+    find_in(&mut broker.log, led, asked.timestamp, isolation, version)
 }
 
 fn find_in(log: &mut CoreLog, led: Led, timestamp: i64, isolation: i8, version: i16) -> Result<Found, ErrorCode> {

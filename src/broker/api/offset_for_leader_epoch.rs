@@ -8,10 +8,8 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::offset::{LeaderEpoch, Offset};
-use crate::broker::api::{Api, Context, Held, Outcome, Wait};
+use crate::broker::api::{Api, Context, Held, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::partition::{NotLed, check_epoch, find_led};
-use crate::log::core_log::Openness;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
@@ -35,7 +33,9 @@ impl Api for OffsetForLeaderEpoch {
     }
 
     fn handle(broker: &mut Broker, context: &Context, request: OffsetForLeaderEpochRequest, _: Now) -> Outcome {
-        if let Some(wait) = opening(broker, &request) {
+        let named =
+            request.topics.iter().flat_map(|topic| topic.partitions.iter().map(|one| (&**topic.topic, one.partition)));
+        if let Some(wait) = broker.open_named(named) {
             return Outcome::Held(Held::OffsetForLeaderEpoch(request), wait);
         }
         let from_replica = context.version >= REPLICA_ID_SINCE && request.replica_id.0 >= 0;
@@ -63,35 +63,11 @@ impl Api for OffsetForLeaderEpoch {
     }
 }
 
-/// A partition that is being loaded. Loads all of them at once.
-fn opening(broker: &mut Broker, request: &OffsetForLeaderEpochRequest) -> Option<Wait> {
-    let Broker { core, image, log, .. } = broker;
-    let mut wait = None;
-    for topic in &request.topics {
-        let Some(known) = image.topic_by_name(&topic.topic) else { continue };
-        for partition in &topic.partitions {
-            let Ok(led) = find_led(image, *core, known, partition.partition) else { continue };
-            if log.open(led.id) == Openness::Opening {
-                wait = Some(Wait::Partition(led.id));
-            }
-        }
-    }
-    wait
-}
-
 fn find(
     broker: &mut Broker,
     topic: &str,
     asked: &OffsetForLeaderPartition,
 ) -> Result<Option<(LeaderEpoch, Offset)>, ErrorCode> {
-    let Broker { core, image, log, .. } = broker;
-    let known = image.topic_by_name(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-    let led = find_led(image, *core, known, asked.partition).map_err(NotLed::code)?;
-    check_epoch(asked.current_leader_epoch, led.leader_epoch)?;
-    match log.open(led.id) {
-        Openness::Open => {}
-        Openness::Opening | Openness::Unknown => return Err(ErrorCode::UnknownTopicOrPartition),
-        Openness::Offline => return Err(ErrorCode::KafkaStorageError),
-    }
-    Ok(log.end_offset_for_epoch(led.id, LeaderEpoch(asked.leader_epoch), led.leader_epoch))
+    let led = broker.open_led(topic, asked.partition, asked.current_leader_epoch)?;
+    Ok(broker.log.end_offset_for_epoch(led.id, LeaderEpoch(asked.leader_epoch), led.leader_epoch))
 }
