@@ -78,6 +78,25 @@ fn c20_e5_unknown_and_illegal_names_and_ids() {
     assert_eq!(response.topics[0].name.as_deref().map(|name| name.as_str()), Some("t"));
 }
 
+/// `kafka-topics --describe --topic-id` failed, "TopicId ... not found": Java's admin client asks by id with an empty name beside
+/// it, which was looked up and found illegal. Kafka goes by the id as soon as there is one, and creates nothing.
+#[test]
+fn e5_an_id_counts_more_than_the_name_beside_it() {
+    let mut world = World::new(1, &[("auto.create.topics.enable", "true")]);
+    let client = world.connect(0);
+    let id = world.create_topic(client, "t", 1, &[]);
+    let asked =
+        |id: Uuid, name: &str| MetadataRequestTopic::default().with_topic_id(id).with_name(Some(topic_name(name)));
+    let unknown = Uuid::from_bytes([9; 16]);
+    let topics = vec![asked(id, ""), asked(unknown, "new"), asked(id, "other")];
+    let request = MetadataRequest::default().with_topics(Some(topics)).with_allow_auto_topic_creation(true);
+    let response = world.call(client, 12, &request);
+    let found: Vec<_> = response.topics.iter().map(|one| (one.error_code, one.topic_id, one.name.as_ref())).collect();
+    assert_eq!(found, [(0, id, Some(&topic_name("t"))), (100, unknown, None)]);
+    let all = world.call(client, 12, &MetadataRequest::default().with_topics(None));
+    assert_eq!(all.topics.len(), 1, "asking by id creates nothing");
+}
+
 #[test]
 fn c20_a_missing_topic_is_made_and_the_answer_waits_for_all_cores() {
     let mut world = World::new(2, &[("num.partitions", "4")]);

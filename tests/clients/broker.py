@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
@@ -11,12 +13,26 @@ import time
 
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
+MEGABYTES = int(os.environ.get("CLIENT_MB", "5"))
 
 
 def scratch(name):
     """A new directory on the disk that the binary was built on (never a tmpfs)."""
     parent = os.environ.get("SCRATCH_DIR") or os.path.dirname(os.path.abspath(Broker.binary))
     return tempfile.mkdtemp(prefix=f"clients-{name}-", dir=parent)
+
+
+def free_ports(count):
+    """The first of so many ports in a row that nobody listens on, below those that the kernel gives to clients."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        try:
+            for port in range(first, first + count):
+                with socket.socket() as probe:
+                    probe.bind(("127.0.0.1", port))
+            return first
+        except OSError:
+            pass
 
 
 class Broker:
@@ -26,18 +42,17 @@ class Broker:
     running = []
     directories = []
 
-    def __init__(self, cores=1, data_dir=None, sets=(), arguments=()):
+    def __init__(self, cores=1, data_dir=None, sets=(), port=0):
         if data_dir is None:
             data_dir = scratch("data")
             Broker.directories.append(data_dir)
-        self.data_dir = data_dir
-        line = [Broker.binary, "--log-format", "json", "dev", "--port", "0", "--cores", str(cores), "--data-dir", data_dir]
-        for key, value in dict(sets).items():
+        self.data_dir, self.cores, self.sets, self.port = data_dir, cores, dict(sets), port
+        line = [Broker.binary, "--log-format", "json", "dev", "--port", str(self.port), "--cores", str(cores), "--data-dir", data_dir]
+        for key, value in self.sets.items():
             line += ["--set", f"{key}={value}"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CORELANE_", "KAFKA_"))}
         self.process = subprocess.Popen(
-            line + list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, env=environment,
+            line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
         )
         Broker.running.append(self)
         self.stderr = []
@@ -83,6 +98,11 @@ class Broker:
         Broker.running.remove(self)
         self.process.kill()
         self.process.wait()
+
+    def again(self):
+        """Starts it once more, after an end of either kind: same data, same ports."""
+        assert self.port, "clients find it again only at ports that it was told"
+        return Broker(self.cores, self.data_dir, self.sets, self.port)
 
     def log(self):
         """The JSON lines on standard error."""

@@ -1,13 +1,17 @@
-"""Kafka's own Java clients, oldest and newest supported: console tools from Maven, idempotent as they come."""
+"""Kafka's own Java programs, 3.9 and 4.3, unchanged: jars from Maven; processes, or one JVM that runs many tools."""
 
 import os
+import queue
 import subprocess
+import threading
+import time
 
 import text
-from broker import Broker, run
+from broker import run
 
 OLD, NEW = "3.9.1", "4.3.1"
-LINES = 5000
+HERE = os.path.dirname(os.path.abspath(__file__))
+OPTIONS = ["-Xmx256m", "-XX:TieredStopAtLevel=1"]
 
 POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>corelane</groupId><artifactId>clients</artifactId><version>1</version><dependencies>
@@ -17,8 +21,14 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 </dependencies></project>
 """
 
+# Where 3.9 keeps what 4.3 has in org.apache.kafka.tools; ConfigCommand stays where it is.
+PACKAGES = {
+    (OLD, "ConsoleProducer"): "kafka.tools", (OLD, "BrokerApiVersionsCommand"): "kafka.admin",
+    (OLD, "ConfigCommand"): "kafka.admin", (NEW, "ConfigCommand"): "kafka.admin",
+}
 
-def jars(version):
+
+def classpath(version):
     """Kafka's jars, fetched once into the user's cache folder."""
     libs = os.path.join(text.cache(), f"kafka-{version}")
     if not os.path.exists(os.path.join(libs, ".complete")):
@@ -29,90 +39,76 @@ def jars(version):
         line = ["mvn", "-q", "-B", "-f", f"{pom}/pom.xml", "dependency:copy-dependencies", f"-DoutputDirectory={libs}", "-DincludeScope=runtime"]
         run(line, seconds=600)
         open(os.path.join(libs, ".complete"), "w").close()
-    return f"{libs}/*"
+    # 3.9 brings a second logger, which complains about the first one.
+    return ":".join(sorted(f"{libs}/{name}" for name in os.listdir(libs) if name.endswith(".jar") and "reload4j" not in name))
 
 
-def tool(version, name, *arguments, stdin=None, expect=0):
-    where = {(OLD, "ConsoleProducer"): "kafka.tools", (NEW, "ConsoleProducer"): "org.apache.kafka.tools"}
-    where = where.get((version, name), "org.apache.kafka.tools")
-    line = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-cp", jars(version), f"{where}.{name}", *arguments]
-    return run(line, stdin=stdin, expect=expect)
+def class_of(version, name):
+    return f"{PACKAGES.get((version, name), 'org.apache.kafka.tools')}.{name}"
 
 
-def lines_file(broker, name):
-    path = f"{broker.data_dir}/../{os.path.basename(broker.data_dir)}.{name}"
-    with open(text.make(1), "rb") as source, open(path, "wb") as out:
-        out.writelines(line for _, line in zip(range(LINES), source))
-    return path
+def process_line(version, name, *arguments):
+    return ["java", *OPTIONS, "-cp", classpath(version), class_of(version, name), *arguments]
 
 
-def console(producer, consumer, codec):
-    def test():
-        broker = Broker(cores=2, sets={"num.partitions": 2})
-        path = lines_file(broker, "lines")
-        expect = open(path, "rb").read()
-        at = ["--bootstrap-server", broker.address, "--topic", "console"]
+class Jvm:
+    """One JVM per version of Kafka for all tests of a run: java/Tools.java, compiled with the other sources beside it."""
+
+    running = {}
+
+    def __init__(self, version):
+        classes = os.path.join(text.cache(), f"classes-{version}")
+        os.makedirs(classes, exist_ok=True)
+        sources = [os.path.join(HERE, "java", name) for name in ("Tools.java", "ByTime.java")]
+        run(["javac", "-nowarn", "-d", classes, "-cp", classpath(version), *sources])
+        line = ["java", *OPTIONS, "-cp", f"{classes}:{classpath(version)}", "Tools"]
+        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.version = version
+        self.answers = queue.Queue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        answers = self.process.stdout
+        for line in answers:
+            try:
+                code, out, err = (int(word) for word in line.split())
+            except ValueError:
+                self.answers.put((None, line + answers.read(), b""))
+                break
+            self.answers.put((code, answers.read(out), answers.read(err)))
+        self.answers.put((None, b"", b"the JVM has ended"))
+
+    def run(self, name, *arguments, stdin="", expect=0, seconds=60):
+        """Standard output and standard error as text. Another exit code, or no end in time, fails the test."""
+        tool = name if name == "ByTime" else class_of(self.version, name)
+        line = "\x1f".join([stdin, tool, *arguments])
+        assert "\n" not in line, line
+        self.process.stdin.write(line.encode() + b"\n")
+        self.process.stdin.flush()
+        shown = " ".join([name, self.version, *arguments])
         try:
-            tool(producer, "ConsoleProducer", *at, "--compression-codec", codec, stdin=path)
-        finally:
-            os.remove(path)
-        found = b""
-        for partition in ("0", "1"):
-            found += tool(consumer, "consumer.ConsoleConsumer", *at, "--partition", partition, "--offset", "earliest", "--timeout-ms", "4000")
-        assert sorted(found.splitlines()) == sorted(expect.splitlines()), f"{len(found.splitlines())} of {LINES} lines came back"
-        broker.stop()
+            code, out, err = self.answers.get(timeout=seconds)
+        except queue.Empty:
+            self.stop()
+            raise AssertionError(f"no end within {seconds} s: {shown}") from None
+        out, err = out.decode(errors="replace"), err.decode(errors="replace")
+        if code is None:
+            self.stop()
+        assert code == expect, f"exit code {code}: {shown}\n{out[-1500:]}\n{err[-3000:]}"
+        return out, err
 
-    return test
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        Jvm.running.pop(self.version, None)
 
+    @classmethod
+    def of(cls, version):
+        if version not in cls.running:
+            cls.running[version] = Jvm(version)
+        return cls.running[version]
 
-def topics_and_offsets():
-    """Admin client: create, list, describe where it needs no more than Metadata, offsets, delete records, delete."""
-    broker = Broker(cores=2)
-    at = ["--bootstrap-server", broker.address]
-    for version in (OLD, NEW):
-        topic = f"t-{version}"
-        tool(version, "TopicCommand", *at, "--create", "--topic", topic, "--partitions", "3", "--replication-factor", "1")
-        listed = tool(version, "TopicCommand", *at, "--list").decode().split()
-        assert topic in listed, listed
-        ends = tool(version, "GetOffsetShell", *at, "--topic", topic).decode().split()
-        assert sorted(ends) == [f"{topic}:{partition}:0" for partition in range(3)], ends
-        tool(version, "TopicCommand", *at, "--delete", "--topic", topic)
-        assert topic not in tool(version, "TopicCommand", *at, "--list").decode().split()
-    broker.stop()
-
-
-def performance(version):
-    """ProducerPerformance: acks=all, idempotent, batches of many requests in flight."""
-
-    def test():
-        broker = Broker(cores=2, sets={"num.partitions": 4})
-        line = ["--topic", "perf", "--num-records", "50000", "--record-size", "100", "--throughput", "-1", "--producer-props"]
-        line += [f"bootstrap.servers={broker.address}", "acks=all", "linger.ms=5"]
-        said = tool(version, "ProducerPerformance", *line).decode()
-        assert "50000 records sent" in said, said
-        ends = tool(version, "GetOffsetShell", "--bootstrap-server", broker.address, "--topic", "perf").decode().split()
-        assert sum(int(end.rsplit(":", 1)[1]) for end in ends) == 50000, ends
-        broker.stop()
-        return said.strip().splitlines()[-1]
-
-    return test
-
-
-def tests():
-    try:
-        for version in (OLD, NEW):
-            jars(version)
-    except (AssertionError, OSError) as error:
-        why = f"Kafka's jars cannot be had: {error}"
-
-        def missing():
-            raise AssertionError(why)
-
-        yield "jars", missing
-        return
-    yield f"console producer {NEW}, consumer {OLD}", console(NEW, OLD, "zstd")
-    yield f"console producer {OLD}, consumer {NEW}", console(OLD, NEW, "none")
-    yield f"console producer {NEW}, consumer {NEW}", console(NEW, NEW, "lz4")
-    yield f"ProducerPerformance {OLD}", performance(OLD)
-    yield f"ProducerPerformance {NEW}", performance(NEW)
-    yield "topics and offsets by the admin tools", topics_and_offsets
+    @classmethod
+    def stop_all(cls):
+        for jvm in list(cls.running.values()):
+            jvm.stop()

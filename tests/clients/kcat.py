@@ -6,10 +6,9 @@ import subprocess
 import time
 
 import text
-from broker import Broker, run
+from broker import MEGABYTES, Broker, run
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
-MEGABYTES = int(os.environ.get("CLIENT_MB", "6"))
 
 
 def produce(broker, topic, partition, path, codec="none", options=()):

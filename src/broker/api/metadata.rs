@@ -4,8 +4,8 @@
 //! - Null topics (version 0: the empty list) mean all, an empty list none.
 //! - A missing topic is created if the request names it, allows it (4 on) and `auto.create.topics.enable` is set; the answer then
 //!   waits until every core serves it. Kafka's internal topics are never created by asking.
-//! - Unknown name 3, illegal name 17; 10 on: topic ids in answers; 12 on: by id, unknown id 100, zero id without name
-//!   INVALID_REQUEST (Kafka: -1). A topic named twice is answered once.
+//! - Unknown name 3, illegal name 17; 10 on: topic ids in answers; 12 on: by id whatever the name beside it (Java sends an empty
+//!   one), unknown id 100, zero id without name INVALID_REQUEST (Kafka: -1). A topic named twice is answered once.
 //! - Without an authorizer, all operations are allowed: 8 on, when asked for.
 
 use crate::base::clock::Now;
@@ -80,7 +80,7 @@ pub(in crate::broker) fn answered(
 /// Names to be created first.
 fn missing_topics(broker: &Broker, context: &Context, request: &MetadataRequest) -> Vec<String> {
     let allowed = broker.settings.auto_create_topics && (context.version < 4 || request.allow_auto_topic_creation);
-    let named = request.topics.iter().flatten().filter(|_| allowed);
+    let named = request.topics.iter().flatten().filter(|topic| allowed && asked_id(context.version, topic).is_none());
     let missing: BTreeSet<&str> = named
         .filter_map(|topic| topic.name.as_deref().map(|name| name.as_str()))
         .filter(|name| !INTERNAL_TOPICS.contains(name) && validate_topic_name(name).is_ok())
@@ -135,28 +135,34 @@ fn named_topics(
     let mut seen = BTreeSet::new();
     let mut answers = Vec::with_capacity(topics.len());
     for topic in topics {
-        let id = if version >= 12 { TopicId(topic.topic_id.into_bytes()) } else { TopicId::ZERO };
-        if !seen.insert((topic.name.as_deref().map(|name| name.as_str()), id)) {
+        let id = asked_id(version, topic);
+        let name = topic.name.as_deref().filter(|_| id.is_none());
+        if !seen.insert((name, id)) {
             continue;
         }
-        let failed = |code: ErrorCode| {
-            let answer = MetadataResponseTopic::default().with_name(topic.name.clone()).with_error_code(code.code());
-            answer.with_topic_id(Uuid::from_bytes(id.0))
+        let known = match (id, name) {
+            (Some(id), _) => image.topic(id).ok_or(ErrorCode::UnknownTopicId),
+            (None, Some(name)) => image.topic_by_name(name).ok_or_else(|| match validate_topic_name(name) {
+                Err(_) => ErrorCode::InvalidTopicException,
+                Ok(_) => refusals.get(name.as_str()).copied().unwrap_or(ErrorCode::UnknownTopicOrPartition),
+            }),
+            (None, None) => Err(ErrorCode::InvalidRequest),
         };
-        answers.push(match &topic.name {
-            Some(name) => match image.topic_by_name(name) {
-                Some(known) => known_topic(image, known),
-                None if validate_topic_name(name).is_err() => failed(ErrorCode::InvalidTopicException),
-                None => failed(refusals.get(name.as_str()).copied().unwrap_or(ErrorCode::UnknownTopicOrPartition)),
-            },
-            None if id == TopicId::ZERO => failed(ErrorCode::InvalidRequest),
-            None => match image.topic(id) {
-                Some(known) => known_topic(image, known),
-                None => failed(ErrorCode::UnknownTopicId),
-            },
+        answers.push(match known {
+            Ok(known) => known_topic(image, known),
+            Err(code) => MetadataResponseTopic::default()
+                .with_name(topic.name.clone().filter(|_| id.is_none()))
+                .with_topic_id(Uuid::from_bytes(id.unwrap_or(TopicId::ZERO).0))
+                .with_error_code(code.code()),
         });
     }
     answers
+}
+
+/// The id that a topic is asked by, if it is.
+fn asked_id(version: i16, topic: &MetadataRequestTopic) -> Option<TopicId> {
+    let id = TopicId(topic.topic_id.into_bytes());
+    (version >= 12 && id != TopicId::ZERO).then_some(id)
 }
 
 fn known_topic(image: &Image, topic: &Topic) -> MetadataResponseTopic {
