@@ -3,11 +3,12 @@
 import os
 import sys
 
+import job
 import text
 from broker import Broker, run
 
 VERSION = "2.16.1"
-SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "confluent_client.py")
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def python():
@@ -22,13 +23,20 @@ def python():
 def client(scenario):
     def test():
         broker = Broker(cores=2, sets={"num.partitions": 2})
-        said = run([python(), "-B", SCRIPT, scenario, broker.address]).decode()
+        said = run([python(), "-B", f"{HERE}/confluent_client.py", scenario, broker.address]).decode()
         broker.stop()
         return said.strip()
 
     return test
 
 
+def program():
+    return [python(), "-B", f"{HERE}/confluent_job.py"]
+
+
 def tests():
-    for scenario in ("idempotent", "admin", "delete_records", "ends"):
+    for scenario in ("admin", "delete_records", "ends"):
         yield scenario, client(scenario)
+    for cores, codec in ((1, "lz4"), (2, "zstd")):
+        yield f"through restarts, {cores} core(s), {codec}", job.through(program, cores, codec)
+        yield f"every codec, {cores} core(s)", job.round_trip(program, cores)

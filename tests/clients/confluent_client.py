@@ -49,17 +49,6 @@ def produce(bootstrap, topic, count, settings=()):
     return acked
 
 
-def idempotent(bootstrap):
-    for codec in ("none", "gzip", "snappy", "lz4", "zstd"):
-        topic = f"idempotent-{codec}"
-        acked = produce(bootstrap, topic, COUNT, [("compression.type", codec)])
-        for partition, pairs in sorted(acked.items()):
-            assert [offset for offset, _ in pairs] == list(range(COUNT // 2)), "offsets are dense and in order"
-            found = read_all(bootstrap, topic, partition)
-            assert [(offset, value) for offset, _, value in found] == pairs
-    print(f"5 x {COUNT} records")
-
-
 def admin(bootstrap):
     client = AdminClient({"bootstrap.servers": bootstrap})
     for future in client.create_topics([NewTopic("a", 5, 1), NewTopic("b", 1, 1)]).values():
@@ -103,5 +92,5 @@ def ends(bootstrap):
     assert len(read_all(bootstrap, "t", 0, 499)) == 1
 
 
-scenarios = {"idempotent": idempotent, "admin": admin, "delete_records": delete_records, "ends": ends}
+scenarios = {"admin": admin, "delete_records": delete_records, "ends": ends}
 scenarios[sys.argv[1]](sys.argv[2])

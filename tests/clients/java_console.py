@@ -1,16 +1,14 @@
 """Kafka's console producer and consumer, and ProducerPerformance, as processes of their own: between releases, and through
 restarts of the broker in the middle of their work."""
 
-import contextlib
 import signal
-import subprocess
 import threading
-import time
 
 import text
 from broker import MEGABYTES, Broker, free_ports, run
 from java import NEW, OLD, process_line
-from restart import PRODUCE_SECONDS, WAIT_SECONDS_MAX, ends, through_restarts
+from process import Process
+from restart import PRODUCE_SECONDS, ends, through_restarts
 
 LINES = 5000
 # ProducerPerformance sends the numbers from 0 on, a record each.
@@ -21,61 +19,6 @@ def lines(limit=None):
     """MEGABYTES of text in numbered lines, or the first few of them."""
     with open(text.make(MEGABYTES), "rb") as source:
         return [b"%d %s" % (number, line) for number, line in zip(range(limit or 1 << 62), source)]
-
-
-class Process:
-    """A client that runs beside the test."""
-
-    running = []
-
-    def __init__(self, line):
-        self.line = line
-        self.process = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.out, self.err = [], []
-        self.readers = [self._read(self.process.stdout, self.out), self._read(self.process.stderr, self.err)]
-        Process.running.append(self)
-
-    def _read(self, stream, into):
-        reader = threading.Thread(target=lambda: into.extend(stream), daemon=True)
-        reader.start()
-        return reader
-
-    def feed(self, lines, seconds):
-        """Types the lines at an even pace, then ends the input."""
-        began = time.monotonic()
-        with contextlib.closing(self.process.stdin) as stdin:
-            for at in range(0, len(lines), 100):
-                stdin.write(b"".join(lines[at:at + 100]))
-                stdin.flush()
-                time.sleep(max(0, began + seconds * at / len(lines) - time.monotonic()))
-
-    def end(self, expect=0, with_signal=None):
-        if with_signal:
-            self.process.send_signal(with_signal)
-        try:
-            code = self.process.wait(WAIT_SECONDS_MAX)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"no end within {WAIT_SECONDS_MAX} s: {self}") from None
-        for reader in self.readers:
-            reader.join()
-        assert code == expect, f"exit code {code}: {self}"
-
-    def wait_for_lines(self, count):
-        until = time.monotonic() + WAIT_SECONDS_MAX
-        while len(self.out) < count:
-            assert self.process.poll() is None, f"it ended after {len(self.out)} of {count} lines: {self}"
-            assert time.monotonic() < until, f"{len(self.out)} of {count} lines after {WAIT_SECONDS_MAX} s: {self}"
-            time.sleep(0.05)
-
-    def __str__(self):
-        return " ".join(word for word in self.line if ".jar" not in word) + "\n" + b"".join(self.err[-20:]).decode(errors="replace")
-
-    @classmethod
-    def stop_all(cls):
-        for one in cls.running:
-            one.process.kill()
-            one.process.wait()
-        cls.running.clear()
 
 
 def consumer(version, broker, topic, partition, *options):

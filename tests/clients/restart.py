@@ -4,8 +4,10 @@ import re
 import subprocess
 import time
 
+from broker import run
+from process import WAIT_SECONDS_MAX
+
 DOWN_SECONDS = 0.5
-WAIT_SECONDS_MAX = 90
 # Producers spread their records over so many seconds, so that both restarts fall into the work.
 PRODUCE_SECONDS = 6
 
@@ -31,14 +33,19 @@ def wait_for(broker, topic, partitions, records):
 
 
 def through_restarts(broker, topic, partitions, records):
-    """A graceful stop when a third of the records is there, kill -9 at two thirds. Gives the broker that runs in the end."""
-    for third in (1, 2):
-        before = sum(wait_for(broker, topic, partitions, records * third // 3))
-        assert before < records, f"all {records} records were there before restart {third}: nothing was in mid-way"
-        if third == 1:
+    """A graceful stop when a sixth of the records is there, kill -9 at the half. Gives the broker that runs in the end."""
+    for sixths in (1, 3):
+        before = sum(wait_for(broker, topic, partitions, records * sixths // 6))
+        assert before < records, f"all {records} records were there before the broker ended: nothing was in mid-way"
+        if sixths == 1:
             broker.stop()
         else:
             broker.kill()
         time.sleep(DOWN_SECONDS)
         broker = broker.again()
     return broker
+
+
+def create(broker, topic):
+    """Kafka creates a topic that is asked for by name."""
+    run(["kcat", "-L", "-b", broker.address, "-t", topic])

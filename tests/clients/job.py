@@ -1,0 +1,99 @@
+"""One job that every client library does in a small program of its own, and what must come of it.
+
+usage of the program: BOOTSTRAP PARTITIONS FILE SECONDS OUT TOPIC/CODEC/MODE ...
+
+It sends every line of FILE to each topic: line n with key "n", to partition n % PARTITIONS, evenly spread over SECONDS, acks=all,
+MODE idempotent, or plain (one request in flight). All the while it consumes all partitions from the beginning, by manual
+assignment, and ends when it has consumed what was acknowledged. It writes a line per record into OUT/acked and OUT/consumed:
+topic, partition, offset, key, value, between tabs. It does not know that the broker is stopped and killed meanwhile.
+"""
+
+import os
+import shutil
+
+import text
+from broker import MEGABYTES, Broker, free_ports, scratch
+from process import Process
+from restart import PRODUCE_SECONDS, create, ends, through_restarts
+
+CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
+
+
+def start(program, broker, partitions, seconds, topics):
+    out = scratch("job")
+    Broker.directories.append(out)
+    for topic in topics:
+        create(broker, topic.split("/")[0])
+    return out, Process([*program, broker.address, str(partitions), text.make(MEGABYTES), str(seconds), out, *topics])
+
+
+def through(program, cores, codec):
+    """Two topics at the same time, one produced to by an idempotent producer, through a stop, a start, a kill and a start."""
+
+    def test():
+        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores}, port=free_ports(cores))
+        line = program() if callable(program) else program
+        out, client = start(line, broker, 2 * cores, PRODUCE_SECONDS, [f"idempotent/{codec}/idempotent", "plain/none/plain"])
+        lines = read_lines()
+        broker = through_restarts(broker, "idempotent", 2 * cores, len(lines))
+        client.end()
+        said = check(broker, out, lines, 2 * cores, ["idempotent", "plain"])
+        broker.stop()
+        return said
+
+    return test
+
+
+def round_trip(program, cores, modes=("idempotent",)):
+    """Every codec, as fast as it goes."""
+
+    def test():
+        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores})
+        line = program() if callable(program) else program
+        topics = [f"{codec}-{mode}/{codec}/{mode}" for codec in CODECS for mode in modes]
+        out, client = start(line, broker, 2 * cores, 0, topics)
+        client.end()
+        said = check(broker, out, read_lines(), 2 * cores, [topic.split("/")[0] for topic in topics])
+        broker.stop()
+        return said
+
+    return test
+
+
+def read_lines():
+    with open(text.make(MEGABYTES), "rb") as source:
+        return source.read().split(b"\n")[:-1]
+
+
+def read(path, topics, partitions):
+    """{(topic, partition): [(offset, key, value)]} in the order of the file."""
+    found = {(topic, partition): [] for topic in topics for partition in range(partitions)}
+    with open(path, "rb") as source:
+        for line in source.read().split(b"\n")[:-1]:
+            topic, partition, offset, key, value = line.split(b"\t", 4)
+            found[topic.decode(), int(partition)].append((int(offset), int(key), value))
+    return found
+
+
+def check(broker, out, lines, partitions, topics):
+    """All lines were acknowledged, and what was acknowledged is consumed where it was said to be; in order and without gaps. Only
+    a plain producer may have sent a line twice."""
+    acked, consumed = (read(os.path.join(out, name), topics, partitions) for name in ("acked", "consumed"))
+    again = 0
+    for topic in topics:
+        end = ends(broker, topic, partitions)
+        for partition in range(partitions):
+            where = f"{topic} {partition}"
+            expect = range(partition, len(lines), partitions)
+            found = consumed[topic, partition]
+            assert [offset for offset, _, _ in found] == list(range(end[partition])), f"{where}: consumed offsets have gaps, or are out of order"
+            assert sorted(key for _, key, _ in acked[topic, partition]) == list(expect), f"{where}: not every line was acknowledged once"
+            for offset, key, value in acked[topic, partition]:
+                assert found[offset] == (offset, key, value), f"{where}: offset {offset} was acknowledged for {key}, consumed as {found[offset][1]}"
+            assert all(lines[key] == value for _, key, value in found), f"{where}: a value came back different"
+            first_seen = list(dict.fromkeys(key for _, key, _ in found))
+            assert first_seen == list(expect), f"{where}: out of order"
+            again += len(found) - len(first_seen)
+            assert len(found) == len(first_seen) or topic == "plain", f"{where}: {len(found) - len(first_seen)} records twice"
+    shutil.rmtree(out)
+    return f"{len(topics)} topics, {len(lines)} lines each" + (f", {again} sent again by the plain producer" if again else "")
