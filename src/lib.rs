@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! 5 main, cli          parse arguments, build, run
-//! 4 runtime            glommio: the only async, files, sockets, threads, clock, entropy
+//! 4 runtime            the only files, sockets, threads, clock, entropy
 //! 3 broker             one core's Kafka broker; owns all state of that core; api/ handlers
 //! 2 log | metadata     pure state machines; siblings never import each other
 //! 1 wire               Kafka bytes <-> values

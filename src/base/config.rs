@@ -71,8 +71,6 @@ pub struct Config {
     pub journal_zeroed: bool,
     /// `tail.cache.bytes`, per core.
     pub tail_cache_bytes: u64,
-    /// `io.memory.bytes`, per core.
-    pub io_memory_bytes: usize,
     /// Every row of the table as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -190,7 +188,6 @@ impl Resolved {
             journal_accept_loss: self.flag("journal.accept.loss"),
             journal_zeroed: self.flag("journal.zeroed"),
             tail_cache_bytes: self.whole("tail.cache.bytes"),
-            io_memory_bytes: self.whole("io.memory.bytes") as usize,
             values: table::KEYS.iter().map(|key| self.value(key)).collect(),
         };
         self.check_relations(&config)?;

@@ -19,7 +19,7 @@
 //! brokers, with disks that fail. What waits (a produce for its flush, a fetch for records) waits as explicit data.
 //!
 //! Floors import only downwards: base, wire, log and metadata (which never import each other), broker, runtime, command
-//! line. `tests/tidy` checks it. glommio is named in `runtime` only, `unsafe` in `runtime` and `base` only.
+//! line. `tests/tidy` checks it. io_uring is named in `runtime` only, `unsafe` in `runtime` and `base` only.
 //!
 //! # One journal per core, segments per partition
 //!

@@ -48,14 +48,17 @@
 //!
 //! # Runtime
 //!
-//! - **A glommio executor may park with runnable tasks** when it is preempted before its first queue runs. A thread that wakes
-//!   each executor through a foreign waker every few milliseconds bounds that ([`guard`](crate::runtime::guard)); a timer task
-//!   inside the executor does not, since it is parked too. It may also park before its first task, when nobody has a waker
-//!   yet: a core that is silent at start is interrupted by a signal.
-//! - **The listener's sockets are made by hand**: the executor's own set SO_REUSEPORT, and a second process would share the
-//!   port silently.
-//! - **A panicking task ends one executor only.** The others would go on with a core missing, so a panic aborts the process.
-//! - **DMA buffers are not zeroed.** Padding is written explicitly, else old records leak to disk.
+//! - **A core's loop is its own: epoll to wait, io_uring for the disk and for many sends at once.** A general executor
+//!   (glommio) entered the kernel about eight times per wake-up, to arm timers and polls that a core does not need, and let
+//!   the clients take the CPU after every single send. Same machine, client and broker sharing two CPUs, `disk`: one-record
+//!   requests 23 to 15 us of broker CPU each, 50 to 69 thousand a second; 16 KiB requests 1.57 to 1.03 CPU-s/GB; 1 MiB
+//!   requests 0.53 to 0.44; 10 MB/s in 4 KiB requests 47 to 27. A thread that kept parked executors awake went with it.
+//! - **Sends leave together** ([`send_batch`](crate::runtime::send_batch)): one call for all sockets that a flush answers, so
+//!   that their clients ask again before the core runs, not between two sends.
+//! - **A socket is watched once, for edges** ([`readiness`](crate::runtime::readiness)): a short read means that it is empty,
+//!   except when the peer has said goodbye: that is not told twice.
+//! - **A panic on a thread aborts the process.** The others would go on with a core missing.
+//! - **Buffers of disk writes are not zeroed.** Padding is written explicitly, else old records leak to disk.
 //!
 //! # Cores
 //!

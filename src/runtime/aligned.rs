@@ -39,6 +39,11 @@ impl AlignedBuffer {
         buffer
     }
 
+    /// Room for bytes in all.
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
     /// The bytes filled so far.
     pub fn as_slice(&self) -> &[u8] {
         // SAFETY: the first `filled` bytes are initialised and live as long as `self`.

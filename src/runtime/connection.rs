@@ -1,4 +1,4 @@
-//! One client connection: its socket, what is still to be sent, and the two loops that wait for it. Lives on one core.
+//! One client connection: its socket, what is still to be sent, and how it ends. Lives on one core.
 //!
 //! ```text
 //! Open ── bad frame ──> Deaf (input is thrown away) ── broker closes ──> Draining (answers go out) ──> Closed
@@ -6,30 +6,25 @@
 //!   └──── peer gone, timeout, failed send ────────────────────────────────────────────────────────────^
 //! ```
 //!
-//! N1: the read task exists from accept to the end and alone removes the connection; whoever wants it gone shuts the
-//!     socket down, which wakes that task. No readiness future is ever dropped half-way.
-//! N2: at most one write task, only while the socket would block.
+//! N1: `Sockets::read_ready` alone removes a connection; whoever wants it gone shuts the socket down and wakes it.
+//! N2: a socket that took less than it was given is not written again before it has told that there is room.
 //! N3: requests are not cut while more than [`OUTBOUND_BYTES_MAX`] wait to be sent.
 
 use crate::base::gather::Gather;
 use crate::base::ids::ConnectionId;
 use crate::runtime::frame_cutter::FrameCutter;
-use crate::runtime::sockets::Sockets;
+use crate::runtime::send_batch::{SENDS_MAX, SLICES_MAX, SendBatch, SendResult};
 use bytes::{Buf, Bytes};
-use glommio::io::PollableFd;
 use socket2::Socket;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::io::{Error, ErrorKind, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
 
 /// Unsent bytes beyond which no more requests are taken from a connection.
 pub const OUTBOUND_BYTES_MAX: usize = 1024 * 1024;
-/// Slices per system call.
-const SLICES_MAX: usize = 64;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +46,7 @@ pub struct Connection {
     /// The client's address.
     pub peer: SocketAddr,
     /// The socket, non-blocking.
-    pub socket: PollableFd<Socket>,
+    pub socket: Socket,
     /// Input.
     pub cutter: RefCell<FrameCutter>,
     /// See [`Phase`].
@@ -72,20 +67,25 @@ pub struct Connection {
     pub is_dirty: Cell<bool>,
     outbound: RefCell<VecDeque<Bytes>>,
     outbound_bytes: Cell<usize>,
-    writer_runs: Cell<bool>,
-    waker: RefCell<Option<Waker>>,
-    woken: Cell<bool>,
+    /// The socket took less than it was given (N2).
+    blocked: Cell<bool>,
+    ready: Rc<ReadyList>,
+    /// Listed in `ready`.
+    is_ready: Cell<bool>,
+    /// The peer sends no more: the end is read even when nothing new tells of it.
+    pub ending: Cell<bool>,
 }
 
-/// What the read task does next.
+/// Connections that may have something to read, oldest first.
+pub type ReadyList = RefCell<VecDeque<ConnectionId>>;
+
+/// What follows a look at a connection.
 #[derive(Debug)]
 pub enum Next {
-    /// Let others run, then go on.
+    /// Others have their turn, then it goes on.
     Again,
-    /// Wait for the socket.
-    Readable,
-    /// Wait for [`Connection::wake`].
-    Woken,
+    /// The socket will tell, or [`Connection::wake`].
+    Wait,
     /// Remove the connection.
     End,
 }
@@ -103,7 +103,13 @@ pub enum Sent {
 
 impl Connection {
     /// A connection just accepted.
-    pub fn new(id: ConnectionId, socket: PollableFd<Socket>, peer: SocketAddr, now_ms: u64) -> Connection {
+    pub fn new(
+        id: ConnectionId,
+        socket: Socket,
+        peer: SocketAddr,
+        ready: Rc<ReadyList>,
+        now_ms: u64,
+    ) -> Connection {
         Connection {
             id,
             peer,
@@ -119,9 +125,10 @@ impl Connection {
             is_dirty: Cell::new(false),
             outbound: RefCell::default(),
             outbound_bytes: Cell::new(0),
-            writer_runs: Cell::new(false),
-            waker: RefCell::default(),
-            woken: Cell::new(false),
+            blocked: Cell::new(false),
+            ready,
+            is_ready: Cell::new(false),
+            ending: Cell::new(false),
         }
     }
 
@@ -153,7 +160,7 @@ impl Connection {
         }
         self.explain(why);
         // An error means that it is closed already.
-        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
+        let _ = self.socket.shutdown(Shutdown::Both);
         self.wake();
     }
 
@@ -177,13 +184,21 @@ impl Connection {
         self.wake();
     }
 
-    /// Lets the read task look again at whether it may go on.
+    /// Has `Sockets::read_ready` look at it.
     pub fn wake(&self) {
-        self.woken.set(true);
-        let waker = self.waker.borrow_mut().take();
-        if let Some(waker) = waker {
-            waker.wake();
+        if !self.is_ready.replace(true) {
+            self.ready.borrow_mut().push_back(self.id);
         }
+    }
+
+    /// True while it is in the list of those that are ready.
+    pub fn is_listed(&self) -> bool {
+        self.is_ready.get()
+    }
+
+    /// It left the list of those that are ready.
+    pub fn note_taken(&self) {
+        self.is_ready.set(false);
     }
 
     fn explain(&self, why: &str) {
@@ -194,33 +209,16 @@ impl Connection {
     }
 
     fn say_goodbye(&self, now_ms: u64) {
-        let _ = self.socket.get_ref().shutdown(Shutdown::Write);
+        let _ = self.socket.shutdown(Shutdown::Write);
         self.stuck_since_ms.set(Some(now_ms));
     }
 
-    async fn woken(&self) {
-        poll_fn(|context| {
-            if self.woken.replace(false) {
-                return Poll::Ready(());
-            }
-            *self.waker.borrow_mut() = Some(context.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-
-    /// Writes as much as the socket takes.
-    fn send(&self, now_ms: u64) -> Sent {
+    /// Writes as much as the socket takes. `first` is the result of a send that was made already.
+    fn send(&self, first: Option<SendResult>, now_ms: u64) -> Sent {
         let mut outbound = self.outbound.borrow_mut();
+        let mut result = first;
         while !outbound.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let mut count = 0;
-            for (place, bytes) in slices.iter_mut().zip(outbound.iter()) {
-                *place = IoSlice::new(bytes);
-                count += 1;
-            }
-            let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-            match self.socket.get_ref().send_vectored_with_flags(&slices[..count], flags) {
+            match result.take().unwrap_or_else(|| self.send_once(&outbound)) {
                 Ok(sent) => {
                     self.outbound_bytes.set(self.outbound_bytes.get() - sent);
                     self.last_active_ms.set(now_ms);
@@ -231,6 +229,7 @@ impl Connection {
                     if self.stuck_since_ms.get().is_none() {
                         self.stuck_since_ms.set(Some(now_ms));
                     }
+                    self.blocked.set(true);
                     return Sent::Blocked;
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -239,6 +238,22 @@ impl Connection {
         }
         assert_eq!(self.outbound_bytes.get(), 0);
         Sent::All
+    }
+
+    fn send_once(&self, outbound: &VecDeque<Bytes>) -> SendResult {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let mut count = 0;
+        for (place, bytes) in slices.iter_mut().zip(outbound.iter()) {
+            *place = IoSlice::new(bytes);
+            count += 1;
+        }
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        self.socket.send_vectored_with_flags(&slices[..count], flags)
+    }
+
+    /// True if what is queued may be sent now.
+    fn may_send(&self) -> bool {
+        !self.blocked.get() && self.phase.get() != Phase::Closed
     }
 }
 
@@ -255,57 +270,41 @@ fn drop_front(outbound: &mut VecDeque<Bytes>, mut sent: usize) {
     }
 }
 
-/// The read task: cuts requests as they arrive until the connection ends (N1).
-pub async fn read_loop(sockets: Rc<Sockets>, connection: Rc<Connection>) {
-    loop {
-        match sockets.read_some(&connection) {
-            Next::Again => glommio::executor().yield_now().await,
-            Next::Readable => {
-                if connection.socket.readable().await.is_err() {
-                    connection.close("cannot be watched");
-                }
-            }
-            Next::Woken => connection.woken().await,
-            Next::End => break,
+/// Sends what is queued on each connection; what does not go out waits for room (N2).
+pub fn send_queued(connections: &[Rc<Connection>], batch: &mut SendBatch, now_ms: u64) {
+    for connections in connections.chunks(SENDS_MAX) {
+        let sending: Vec<&Rc<Connection>> = connections.iter().filter(|connection| connection.may_send()).collect();
+        let mut results = VecDeque::new();
+        if sending.len() > 1 {
+            let queues: Vec<_> = sending.iter().map(|connection| connection.outbound.borrow()).collect();
+            let fds = sending.iter().map(|connection| connection.socket.as_raw_fd());
+            let sends: Vec<_> = fds.zip(queues.iter().map(|queue| &**queue)).collect();
+            results = batch.submit(&sends);
         }
-    }
-    sockets.remove(&connection);
-}
-
-/// Sends what is queued; leaves the rest to a write task (N2).
-pub fn send_queued(sockets: &Rc<Sockets>, connection: &Rc<Connection>) {
-    if connection.writer_runs.get() || connection.phase.get() == Phase::Closed {
-        return;
-    }
-    if !sent_all(sockets, connection) && connection.phase.get() != Phase::Closed {
-        connection.writer_runs.set(true);
-        sockets.spawn(write_loop(sockets.clone(), connection.clone()));
+        for connection in sending {
+            connection.send_rest(results.pop_front(), now_ms);
+        }
     }
 }
 
-async fn write_loop(sockets: Rc<Sockets>, connection: Rc<Connection>) {
-    while connection.phase.get() != Phase::Closed {
-        if connection.socket.writable().await.is_err() {
-            connection.close("cannot be watched");
-        }
-        if connection.phase.get() == Phase::Closed || sent_all(&sockets, &connection) {
-            break;
+impl Connection {
+    /// The socket has room again.
+    pub fn unblock(&self, now_ms: u64) {
+        if self.blocked.replace(false) && self.may_send() {
+            self.send_rest(None, now_ms);
         }
     }
-    connection.writer_runs.set(false);
-}
 
-/// Sends; true if nothing is left. A broken connection is closed.
-fn sent_all(sockets: &Sockets, connection: &Connection) -> bool {
-    let was_full = connection.outbound_bytes() > OUTBOUND_BYTES_MAX;
-    let result = connection.send(sockets.now_ms());
-    match &result {
-        Sent::All if connection.phase.get() == Phase::Draining => connection.say_goodbye(sockets.now_ms()),
-        Sent::Broken(error) => connection.close(&format!("send: {error}")),
-        _ => {}
+    /// Sends; a broken connection is closed.
+    fn send_rest(&self, first: Option<SendResult>, now_ms: u64) {
+        let was_full = self.outbound_bytes() > OUTBOUND_BYTES_MAX;
+        match self.send(first, now_ms) {
+            Sent::All if self.phase.get() == Phase::Draining => self.say_goodbye(now_ms),
+            Sent::Broken(error) => self.close(&format!("send: {error}")),
+            Sent::All | Sent::Blocked => {}
+        }
+        if was_full && self.outbound_bytes() <= OUTBOUND_BYTES_MAX {
+            self.wake();
+        }
     }
-    if was_full && connection.outbound_bytes() <= OUTBOUND_BYTES_MAX {
-        connection.wake();
-    }
-    matches!(result, Sent::All)
 }

@@ -1,14 +1,15 @@
 //! The turn of a core, and the only place that knows its order:
 //!
 //! ```text
-//! clock -> every event to the broker -> end of turn -> every effect performed -> one write per socket, one post per core
+//! wait -> clock -> what came in becomes events -> every event to the broker -> end of turn -> every effect prepared
+//!      -> one submission to the disk, one for all sockets, one post per core
 //! ```
 //!
-//! The broker is owned by the turn task alone, so nothing can look at it half-way. Events collect in the inbox while other
-//! tasks run; one turn handles them all.
+//! One thread, nothing else runs on it: while a turn lasts, arrivals and ends of operations collect in the kernel, and the
+//! next turn handles them all. A core without work sleeps in [`Readiness::wait`] until the next tick is due.
 //!
 //! L1: effects are performed in the order in which the broker gave them.
-//! L2: no effect runs other code of this core inside a turn: tasks are queued, wakers only mark.
+//! L2: nothing but [`Readiness::wait`] ever blocks.
 
 use crate::base::clock::Now;
 use crate::base::ids::CoreId;
@@ -21,24 +22,32 @@ use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
 use crate::runtime::disk::{Disk, FilesOwner};
 use crate::runtime::file_storage::FileStorage;
-use crate::runtime::guard::Watched;
 use crate::runtime::inbox::Inbox;
+use crate::runtime::journal_ring::JournalRing;
 use crate::runtime::listener::{Listener, listen};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::{Mesh, Parcel};
+use crate::runtime::readiness::{Edge, Readiness};
 use crate::runtime::sockets::{SocketSettings, Sockets};
 use crate::runtime::timer::Ticker;
 use crate::wire::record_heads::Unreadable;
 use socket2::Socket;
-use std::cell::Cell;
+use std::io::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 /// Between two looks at idle connections and free space.
 const SWEEP_MS: u64 = 1_000;
 /// After the broker has stopped: time for clients to take their last answers.
 const DRAIN_MS_MAX: u64 = 3_000;
+/// What the listener is watched as. Connections are watched as their ids, which count from 1.
+const LISTENER: u64 = u64::MAX;
+/// What the bell of the mailbox is watched as.
+const BELL: u64 = u64::MAX - 1;
+/// What the ring of the journal is watched as.
+const JOURNAL: u64 = u64::MAX - 2;
 
 /// What other threads tell a core.
 pub enum Letter {
@@ -83,167 +92,163 @@ pub struct CoreParts {
     pub mailbox: Arc<Mailbox<Letter>>,
     /// Its end of the mesh.
     pub mesh: Mesh,
-    /// Its share of the guard.
-    pub watched: Arc<Watched>,
     /// To the main thread.
-    pub reports: Reporter,
-}
-
-/// A core's line to the main thread. If the core ends before it was ready (its executor could not even start), that is
-/// reported too, so that nobody waits for it.
-pub struct Reporter {
-    core: CoreId,
-    sender: Sender<Report>,
-    ready: bool,
-}
-
-impl Reporter {
-    /// For a core that is about to start.
-    pub fn new(core: CoreId, sender: Sender<Report>) -> Reporter {
-        Reporter { core, sender, ready: false }
-    }
-
-    /// Tells the main thread, which may be gone already.
-    fn report(&mut self, report: Report) {
-        self.ready |= matches!(report, Report::Ready(_));
-        let _ = self.sender.send(report);
-    }
-}
-
-impl Drop for Reporter {
-    fn drop(&mut self) {
-        if !self.ready {
-            self.report(Report::Failed(self.core, "its executor did not start".to_string()));
-        }
-    }
+    pub reports: Sender<Report>,
 }
 
 struct CoreLoop {
     core: CoreId,
     broker: Broker,
+    readiness: Readiness,
+    edges: Vec<Edge>,
     inbox: Rc<Inbox>,
-    sockets: Rc<Sockets>,
-    listener: Rc<Listener>,
-    disk: Rc<Disk>,
+    mailbox: Arc<Mailbox<Letter>>,
+    sockets: Sockets,
+    listener: Listener,
+    disk: Disk,
     mesh: Mesh,
-    ticker: Rc<Ticker>,
+    ticker: Ticker,
     storage: FileStorage,
-    watched: Arc<Watched>,
-    reports: Reporter,
-    signals: Rc<Signals>,
+    reports: Sender<Report>,
     events: Vec<Event>,
     swept_ms: u64,
     turns: u64,
+    /// A letter said so; the next turn begins it.
+    stop: bool,
+    end: bool,
     /// Since when the broker has nothing left to do, once it was stopped.
     stopped_ms: Option<u64>,
     reported_stopped: bool,
 }
 
-/// Marks set by the letter task, looked at by the next turn.
-#[derive(Default)]
-struct Signals {
-    stop: Cell<bool>,
-    end: Cell<bool>,
-}
-
-/// Runs a core on the executor of this thread until [`Letter::End`].
-pub async fn run(mut parts: CoreParts) {
-    parts.watched.watch_caller().await;
-    let queue = glommio::executor().current_task_queue();
-    let spawn = |task: std::pin::Pin<Box<dyn Future<Output = ()>>>| {
-        glommio::spawn_local_into(task, queue).expect("the queue exists").detach();
-    };
-    spawn(Box::pin(parts.watched.clone().heartbeat()));
-    let (inbox, signals, ticker) = (Rc::<Inbox>::default(), Rc::<Signals>::default(), Rc::<Ticker>::default());
-    spawn(Box::pin(letter_loop(parts.mailbox.clone(), inbox.clone(), signals.clone())));
-    spawn(Box::pin(tick_loop(ticker.clone(), inbox.clone())));
-    let now = clock::read();
-    let sockets = Sockets::new(parts.sockets, inbox.clone(), now.monotonic_ms());
-    if let Err(error) = listen(&parts.listener) {
-        parts.reports.report(Report::Failed(parts.core, format!("cannot listen: {error}")));
-        return;
-    }
-    let listener = Listener::new(parts.listener);
-    spawn(Box::pin(listener.clone().accept_loop(sockets.clone())));
-    parts.reports.report(Report::Ready(parts.core));
-    let disk = Disk::new(parts.storage.root().to_path_buf(), inbox.clone(), parts.blocking, parts.mailbox);
-    let core_loop = CoreLoop {
-        core: parts.core,
-        broker: parts.broker,
-        inbox,
-        sockets,
-        listener,
-        disk,
-        mesh: parts.mesh,
-        ticker,
-        storage: parts.storage,
-        watched: parts.watched,
-        reports: parts.reports,
-        signals,
-        events: Vec::new(),
-        swept_ms: 0,
-        turns: 0,
-        stopped_ms: None,
-        reported_stopped: false,
-    };
-    core_loop.run().await;
-}
-
-/// Turns letters into events.
-async fn letter_loop(mailbox: Arc<Mailbox<Letter>>, inbox: Rc<Inbox>, signals: Rc<Signals>) {
-    loop {
-        for letter in mailbox.take().await {
-            match letter {
-                Letter::Files(FilesOwner::Log(ticket), done) => {
-                    inbox.push(Event::Log(LogInput::Files { ticket, done }))
-                }
-                Letter::Scanned(ticket, found) => inbox.push(Event::Log(LogInput::Scanned { ticket, found })),
-                Letter::Files(FilesOwner::Metadata(ticket), done) => inbox.push(Event::MetadataFiles { ticket, done }),
-                Letter::Mesh(parcel) => {
-                    let (from, messages) = parcel.open();
-                    messages.into_iter().for_each(|message| inbox.push(Event::Mesh { from, message }));
-                }
-                Letter::Stop => signals.stop.set(true),
-                Letter::End => signals.end.set(true),
-            }
-        }
-        inbox.request_turn();
+/// Runs a core on this thread until [`Letter::End`].
+pub fn run(parts: CoreParts) {
+    let (core, reports) = (parts.core, parts.reports.clone());
+    match CoreLoop::start(parts) {
+        Ok(core_loop) => core_loop.run(),
+        Err(error) => report(&reports, Report::Failed(core, format!("cannot start: {error}"))),
     }
 }
 
-async fn tick_loop(ticker: Rc<Ticker>, inbox: Rc<Inbox>) {
-    loop {
-        ticker.tick().await;
-        inbox.push(Event::Tick);
-    }
+/// Tells the main thread, which may be gone already.
+fn report(reports: &Sender<Report>, report: Report) {
+    let _ = reports.send(report);
 }
 
 impl CoreLoop {
-    async fn run(mut self) {
-        self.inbox.request_turn();
-        while !self.signals.end.get() {
-            self.inbox.turn_due().await;
-            self.turn();
+    fn start(parts: CoreParts) -> Result<CoreLoop, Error> {
+        let inbox = Rc::<Inbox>::default();
+        let readiness = Readiness::new()?;
+        let journal = JournalRing::new(parts.storage.root().to_path_buf())?;
+        let sockets = Sockets::new(parts.sockets, inbox.clone(), clock::read().monotonic_ms())?;
+        listen(&parts.listener)?;
+        let listener = Listener::new(parts.listener);
+        readiness.watch(listener.descriptor(), LISTENER)?;
+        readiness.watch(parts.mailbox.bell(), BELL)?;
+        readiness.watch(journal.descriptor(), JOURNAL)?;
+        Ok(CoreLoop {
+            core: parts.core,
+            broker: parts.broker,
+            readiness,
+            edges: Vec::new(),
+            inbox: inbox.clone(),
+            mailbox: parts.mailbox.clone(),
+            sockets,
+            listener,
+            disk: Disk::new(journal, inbox, parts.blocking, parts.mailbox),
+            mesh: parts.mesh,
+            ticker: Ticker::default(),
+            storage: parts.storage,
+            reports: parts.reports,
+            events: Vec::new(),
+            swept_ms: 0,
+            turns: 0,
+            stop: false,
+            end: false,
+            stopped_ms: None,
+            reported_stopped: false,
+        })
+    }
+
+    fn run(mut self) {
+        report(&self.reports, Report::Ready(self.core));
+        self.turn(clock::read());
+        while !self.end {
+            let patience = self.patience();
+            self.readiness.wait(patience, &mut self.edges);
+            let now = clock::read();
+            self.collect(now);
+            if !self.inbox.is_empty() || self.stop {
+                self.turn(now);
+            }
         }
         self.log_statistics();
     }
 
-    fn turn(&mut self) {
+    /// How long the core may sleep.
+    fn patience(&self) -> Duration {
         let now = clock::read();
-        self.turns += 1;
+        if self.sockets.has_ready() || self.listener.is_due(now.monotonic_ms()) {
+            return Duration::ZERO;
+        }
+        self.ticker.patience(now)
+    }
+
+    /// What came in becomes events.
+    fn collect(&mut self, now: Now) {
         self.sockets.set_now(now.monotonic_ms());
+        let mut edges = std::mem::take(&mut self.edges);
+        for edge in edges.drain(..) {
+            match edge.token {
+                LISTENER => self.listener.note_edge(),
+                BELL => self.open_letters(),
+                JOURNAL => {}
+                _ => self.sockets.note_edge(edge),
+            }
+        }
+        self.edges = edges;
+        // A look at memory, no system call; a signal may have hidden the edge.
+        self.disk.collect();
+        if self.listener.is_due(now.monotonic_ms()) {
+            self.listener.accept(&self.readiness, &self.sockets, now.monotonic_ms());
+        }
+        self.sockets.read_ready();
+        if self.ticker.take_due(now) {
+            self.inbox.push(Event::Tick);
+        }
+    }
+
+    fn open_letters(&mut self) {
+        for letter in self.mailbox.take() {
+            match letter {
+                Letter::Files(FilesOwner::Log(ticket), done) => {
+                    self.inbox.push(Event::Log(LogInput::Files { ticket, done }));
+                }
+                Letter::Scanned(ticket, found) => self.inbox.push(Event::Log(LogInput::Scanned { ticket, found })),
+                Letter::Files(FilesOwner::Metadata(ticket), done) => {
+                    self.inbox.push(Event::MetadataFiles { ticket, done });
+                }
+                Letter::Mesh(parcel) => {
+                    let (from, messages) = parcel.open();
+                    messages.into_iter().for_each(|message| self.inbox.push(Event::Mesh { from, message }));
+                }
+                Letter::Stop => self.stop = true,
+                Letter::End => self.end = true,
+            }
+        }
+    }
+
+    fn turn(&mut self, now: Now) {
+        self.turns += 1;
         let mut events = std::mem::take(&mut self.events);
         self.inbox.swap(&mut events);
         let had_events = events.iter().any(|event| !matches!(event, Event::Tick)) || self.mesh.has_waiting();
-        if had_events {
-            self.watched.note_turn();
-        }
         for event in events.drain(..) {
             self.broker.handle(event, now);
         }
         self.events = events;
         self.sweep(now);
-        if self.signals.stop.replace(false) {
+        if std::mem::take(&mut self.stop) {
             self.listener.stop();
             self.sockets.stop_reading();
             self.broker.handle(Event::Stop, now);
@@ -252,6 +257,7 @@ impl CoreLoop {
         while let Some(effect) = self.broker.poll_effect() {
             self.perform(effect, now);
         }
+        self.disk.submit();
         self.sockets.turn_handled();
         self.sockets.send_dirty();
         self.mesh.post();
@@ -272,7 +278,7 @@ impl CoreLoop {
             Effect::MetadataFiles { ticket, ops } => self.disk.files(FilesOwner::Metadata(ticket), ops),
             Effect::Send { to, message } => self.mesh.send(to, message),
             Effect::Fatal { why } => {
-                self.reports.report(Report::Failed(self.core, why));
+                report(&self.reports, Report::Failed(self.core, why));
             }
             Effect::Stopped => {
                 self.stopped_ms.get_or_insert(now.monotonic_ms());
@@ -302,18 +308,17 @@ impl CoreLoop {
         }
         self.reported_stopped = true;
         self.sockets.say_goodbye();
-        self.reports.report(Report::Stopped(self.core));
+        report(&self.reports, Report::Stopped(self.core));
     }
 
     /// One line per core with what it did; tests read it.
     fn log_statistics(&self) {
         let counters = self.broker.counters();
-        let (sockets, disk) = (&self.sockets.counters, &self.disk.counters);
+        let (sockets, journal) = (&self.sockets.counters, &self.disk.journal.counters);
         tracing::info!(
             target: "stats",
             core = self.core.0,
             turns = self.turns,
-            guard_wakes = self.watched.wakes(),
             requests = ?counters.requests,
             request_errors = counters.request_errors,
             mesh_messages_sent = counters.messages_sent.total(),
@@ -330,10 +335,10 @@ impl CoreLoop {
             requests_received = sockets.requests.get(),
             received_bytes = sockets.received_bytes.get(),
             answered_bytes = sockets.answered_bytes.get(),
-            journal_writes = disk.writes.get(),
-            journal_written_bytes = disk.written_bytes.get(),
-            journal_flushes = disk.flushes.get(),
-            file_jobs = disk.file_jobs.get(),
+            journal_writes = journal.writes,
+            journal_written_bytes = journal.written_bytes,
+            journal_flushes = journal.flushes,
+            file_jobs = self.disk.file_jobs,
             "stopped"
         );
     }

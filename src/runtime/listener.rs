@@ -1,23 +1,20 @@
 //! Listening sockets: made and bound before anything else starts, one per core.
 //!
-//! Not glommio's own: those share their port with any other process of the same user (SO_REUSEPORT) and have a short backlog.
+//! No SO_REUSEPORT: a port in use must be an error, not shared with another process of the same user.
 
+use crate::runtime::readiness::Readiness;
 use crate::runtime::sockets::Sockets;
-use glommio::io::PollableFd;
-use glommio::timer::sleep;
 use socket2::{Domain, Protocol, Socket, Type};
-use std::cell::Cell;
 use std::io::{Error, ErrorKind};
 use std::net::{Shutdown, SocketAddr};
-use std::rc::Rc;
-use std::time::Duration;
+use std::os::fd::{AsRawFd, RawFd};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 4096;
-/// Connections accepted before other tasks have their turn.
+/// Connections accepted before the others have their turn.
 const ACCEPTS_PER_SLICE: usize = 64;
 /// Pause after an accept failed for want of descriptors or memory.
-const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY_MS: u64 = 100;
 
 /// A bound socket that does not listen yet, and its address.
 pub fn bind(address: SocketAddr) -> Result<(Socket, SocketAddr), Error> {
@@ -33,56 +30,64 @@ pub fn listen(socket: &Socket) -> Result<(), Error> {
     socket.listen(BACKLOG)
 }
 
-/// A core's listener.
+/// A core's listener. Lives on that core.
 pub struct Listener {
-    socket: PollableFd<Socket>,
-    stopped: Cell<bool>,
+    socket: Socket,
+    /// Monotonic milliseconds from which on there may be somebody to accept.
+    due_ms: Option<u64>,
+    stopped: bool,
 }
 
 impl Listener {
-    /// For the executor that this is called on.
-    pub fn new(socket: Socket) -> Rc<Listener> {
-        let socket = PollableFd::new(socket).expect("registering takes no system call");
-        Rc::new(Listener { socket, stopped: Cell::new(false) })
+    /// Takes a socket that listens.
+    pub fn new(socket: Socket) -> Listener {
+        Listener { socket, due_ms: Some(0), stopped: false }
+    }
+
+    /// To be watched.
+    pub fn descriptor(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+
+    /// Somebody may have connected.
+    pub fn note_edge(&mut self) {
+        self.due_ms = Some(0);
+    }
+
+    /// True if [`Listener::accept`] has something to do.
+    pub fn is_due(&self, now_ms: u64) -> bool {
+        self.due_ms.is_some_and(|due| due <= now_ms)
     }
 
     /// Accepts no more; connecting clients are refused from now on.
-    pub fn stop(&self) {
-        self.stopped.set(true);
-        // Wakes the accept task; an error means that it is shut down already.
-        let _ = self.socket.get_ref().shutdown(Shutdown::Both);
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.due_ms = None;
+        // An error means that it is shut down already.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
-    /// The accept task.
-    pub async fn accept_loop(self: Rc<Listener>, sockets: Rc<Sockets>) {
-        loop {
-            for _ in 0..ACCEPTS_PER_SLICE {
-                match self.socket.get_ref().accept() {
-                    _ if self.stopped.get() => return,
-                    Ok((socket, peer)) => sockets.adopt(socket, peer.as_socket().expect("an internet address")),
-                    Err(error) => {
-                        if !self.after_error(&error).await {
-                            return;
-                        }
-                        break;
-                    }
-                }
+    /// Accepts those that wait, some at a time.
+    pub fn accept(&mut self, readiness: &Readiness, sockets: &Sockets, now_ms: u64) {
+        for _ in 0..ACCEPTS_PER_SLICE {
+            if self.stopped {
+                return;
             }
-            glommio::executor().yield_if_needed().await;
-        }
-    }
-
-    /// Waits for what the error asks for; false to end.
-    async fn after_error(&self, error: &Error) -> bool {
-        match error.kind() {
-            ErrorKind::WouldBlock => self.socket.readable().await.is_ok() && !self.stopped.get(),
-            // The peer gave up while it waited.
-            ErrorKind::ConnectionAborted | ErrorKind::Interrupted => true,
-            _ if self.stopped.get() => false,
-            _ => {
-                tracing::warn!(%error, "cannot accept connections (check the limit of open files)");
-                sleep(ACCEPT_RETRY).await;
-                true
+            match self.socket.accept() {
+                Ok((socket, peer)) => {
+                    sockets.adopt(readiness, socket, peer.as_socket().expect("an internet address"));
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.due_ms = None;
+                    return;
+                }
+                // The peer gave up while it waited.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept connections (check the limit of open files)");
+                    self.due_ms = Some(now_ms + ACCEPT_RETRY_MS);
+                    return;
+                }
             }
         }
     }

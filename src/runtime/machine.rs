@@ -18,15 +18,13 @@ use crate::broker::start::{Begun, Refusal, StartSettings, begin, recover_core};
 use crate::log::core_log::{CoreLog, LogSettings};
 use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
-use crate::runtime::core_loop::{self, CoreParts, Letter, Report, Reporter};
+use crate::runtime::core_loop::{self, CoreParts, Letter, Report};
 use crate::runtime::file_storage::FileStorage;
-use crate::runtime::guard::{self, Guard};
 use crate::runtime::listener::bind;
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::Mesh;
-use crate::runtime::probe::{self, IoMemory};
+use crate::runtime::probe;
 use crate::runtime::sockets::SocketSettings;
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use socket2::Socket;
@@ -34,19 +32,16 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long tasks of an executor may run before others have their turn.
-const PREEMPT_AFTER: Duration = Duration::from_micros(500);
 /// A port in use is tried again this often before the start is refused.
 const BIND_RETRIES: u32 = 100;
 /// Between two tries: 2 s in all, as long as for the lock.
 const BIND_RETRY: Duration = Duration::from_millis(20);
 /// A stop that takes longer is given up: recovery will do the rest.
 const STOP_MAX: Duration = Duration::from_secs(60);
-/// A core that has not begun after this time is nudged.
-const NUDGE_AFTER: Duration = Duration::from_millis(50);
 /// Exit code of a start that is refused or a run that failed.
 const FAILED: i32 = 1;
 
@@ -80,18 +75,15 @@ struct Machine {
     mailboxes: Vec<Arc<Mailbox<Letter>>>,
     listeners: Vec<SocketAddr>,
     host: String,
-    io_memory: IoMemory,
-    guard: Guard,
     reports: Receiver<Report>,
 }
 
 fn start(config: &Config, cores: u16) -> Result<Machine, String> {
     probe::io_uring()?;
-    let io_memory = probe::io_memory(config.io_memory_bytes, usize::from(cores))?;
     probe::notices().iter().for_each(|notice| tracing::warn!("{notice}"));
     let open_files = probe::open_files();
     let data_dir = Path::new(&config.data_dir);
-    // P3: the executors may still write when this function's caller is long gone.
+    // P3: the cores may still write when this function's caller is long gone.
     std::mem::forget(probe::data_dir(data_dir)?);
     let bound = bind_all(config, cores)?;
     let listeners: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
@@ -99,9 +91,9 @@ fn start(config: &Config, cores: u16) -> Result<Machine, String> {
         FileStorage::open(data_dir).map_err(|error| format!("cannot open {}: {error:?}", data_dir.display()))?;
     let brokers = start_brokers(config, cores, &storage, &listeners)?;
     let blocking = Blocking::start(&storage, usize::from(cores));
-    let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..cores).map(|_| Arc::default()).collect();
+    let mailboxes: Result<Vec<_>, _> = (0..cores).map(|_| Mailbox::new().map(Arc::new)).collect();
+    let mailboxes = mailboxes.map_err(|error| format!("cannot make an eventfd: {error}"))?;
     let (sender, reports) = channel();
-    let guard = Guard::start(usize::from(cores));
     let sockets = SocketSettings::new(config, cores, open_files);
     let mut parts = Vec::new();
     let with_sockets = brokers.into_iter().zip(bound).zip(Mesh::new(&mailboxes));
@@ -116,12 +108,11 @@ fn start(config: &Config, cores: u16) -> Result<Machine, String> {
             blocking: blocking.clone(),
             mailbox: mailboxes[usize::from(core.0)].clone(),
             mesh,
-            watched: guard.watched(usize::from(core.0)),
-            reports: Reporter::new(core, sender.clone()),
+            reports: sender.clone(),
         });
     }
     let host = config.listener.host.clone();
-    Ok(Machine { parts, mailboxes, listeners, host, io_memory, guard, reports })
+    Ok(Machine { parts, mailboxes, listeners, host, reports })
 }
 
 fn bind_all(config: &Config, cores: u16) -> Result<Vec<(Socket, SocketAddr)>, String> {
@@ -219,24 +210,14 @@ fn advertised(config: &Config, listeners: &[SocketAddr]) -> Vec<Advertised> {
 
 impl Machine {
     fn serve(mut self, ready: impl FnOnce(&[String])) -> i32 {
-        if !self.io_memory.registered {
-            tracing::warn!(
-                "the limit of locked memory leaves no room for registered buffers; disk writes cost more CPU (ulimit -l)"
-            );
-        }
-        let mut executors = match self.start_executors() {
-            Ok(executors) => executors,
+        let threads = match self.start_cores() {
+            Ok(threads) => threads,
             Err(text) => return failed(&text),
         };
-        for _ in 0..executors.len() {
-            match self.next_start() {
+        for _ in 0..threads.len() {
+            match self.reports.recv() {
                 Ok(Report::Ready(_)) => {}
-                Ok(Report::Failed(core, why)) => {
-                    // It has ended or is about to; what it ended with says more.
-                    let end = executors.swap_remove(usize::from(core.0)).join();
-                    let detail = end.err().map_or(String::new(), |error| format!(": {error}"));
-                    return failed(&format!("core {}: {why}{detail}", core.0));
-                }
+                Ok(Report::Failed(core, why)) => return failed(&format!("core {}: {why}", core.0)),
                 other => return failed(&format!("a core ended before it was ready: {other:?}")),
             }
         }
@@ -249,23 +230,10 @@ impl Machine {
         for mailbox in &self.mailboxes {
             mailbox.post(Letter::End);
         }
-        for executor in executors {
-            if let Err(error) = executor.join() {
-                return failed(&error.to_string());
-            }
+        for thread in threads {
+            thread.join().expect("a panic would have ended the process");
         }
-        self.guard.stop();
         0
-    }
-
-    /// The next core's word on its start. One that is silent may have parked before its first task (G1 of the guard).
-    fn next_start(&self) -> Result<Report, RecvTimeoutError> {
-        loop {
-            match self.reports.recv_timeout(NUDGE_AFTER) {
-                Err(RecvTimeoutError::Timeout) => guard::nudge(),
-                word => return word,
-            }
-        }
     }
 
     fn addresses(&self) -> Vec<String> {
@@ -273,25 +241,25 @@ impl Machine {
         self.listeners.iter().map(|address| format!("{host}:{}", address.port())).collect()
     }
 
-    fn start_executors(&mut self) -> Result<Vec<ExecutorJoinHandle<()>>, String> {
+    fn start_cores(&mut self) -> Result<Vec<JoinHandle<()>>, String> {
         let cpus = allowed_cpus();
         let parts = std::mem::take(&mut self.parts);
         let pinned = parts.len() <= cpus.len();
         // Machines with fewer cores than CPUs (tests) do not pile up on the first one.
         let first = std::process::id() as usize;
-        let mut executors = Vec::new();
+        let mut threads = Vec::new();
         for (index, part) in parts.into_iter().enumerate() {
-            let placement =
-                if pinned { Placement::Fixed(cpus[(first + index) % cpus.len()]) } else { Placement::Unbound };
-            let executor = LocalExecutorBuilder::new(placement)
-                .name(&format!("core-{}", part.core.0))
-                .io_memory(self.io_memory.bytes)
-                .preempt_timer(PREEMPT_AFTER)
-                .blocking_thread_pool_placement(PoolPlacement::Unbound(1))
-                .spawn(move || core_loop::run(part));
-            executors.push(executor.map_err(|error| format!("cannot start an executor: {error}"))?);
+            let cpu = pinned.then(|| cpus[(first + index) % cpus.len()]);
+            let thread = std::thread::Builder::new().name(format!("core-{}", part.core.0));
+            let run = move || {
+                if let Some(cpu) = cpu {
+                    pin(cpu);
+                }
+                core_loop::run(part);
+            };
+            threads.push(thread.spawn(run).map_err(|error| format!("cannot start a thread: {error}"))?);
         }
-        Ok(executors)
+        Ok(threads)
     }
 
     /// Until every core has stopped, or something failed.
@@ -343,6 +311,19 @@ fn on_signals(mailboxes: Vec<Arc<Mailbox<Letter>>>) -> Receiver<()> {
     };
     thread.spawn(wait).expect("a thread can be started");
     receiver
+}
+
+/// Keeps the calling thread on one CPU.
+fn pin(cpu: usize) {
+    // SAFETY: all-zero bytes are a valid empty set.
+    let mut set: libc::cpu_set_t = unsafe { std::mem::zeroed() };
+    // SAFETY: the index came out of such a set.
+    unsafe { libc::CPU_SET(cpu, &mut set) };
+    // SAFETY: `set` is as large as told; 0 means this thread.
+    let result = unsafe { libc::sched_setaffinity(0, size_of::<libc::cpu_set_t>(), &set) };
+    if result != 0 {
+        tracing::warn!(cpu, "a core's thread cannot be pinned: {}", std::io::Error::last_os_error());
+    }
 }
 
 /// The CPUs that this process may use.

@@ -1,29 +1,31 @@
-//! What other threads tell a core. Any thread posts, one task of the owning core takes.
+//! What other threads tell a core. Any thread posts, the owning core takes.
 //!
-//! Not for the hot path: produce and fetch never post. A post takes a mutex for a few instructions and, when the core may be
-//! asleep, writes its eventfd.
+//! Not for the hot path: produce and fetch never post. A post takes a mutex for a few instructions and, when the box was
+//! empty, raises the core's bell: an eventfd that its loop waits for among everything else.
 
-use std::future::poll_fn;
+use std::io::Error;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
-use std::task::{Poll, Waker};
 
 /// See the module.
 pub struct Mailbox<T> {
-    inside: Mutex<Inside<T>>,
-}
-
-struct Inside<T> {
-    letters: Vec<T>,
-    waker: Option<Waker>,
-}
-
-impl<T> Default for Mailbox<T> {
-    fn default() -> Mailbox<T> {
-        Mailbox { inside: Mutex::new(Inside { letters: Vec::new(), waker: None }) }
-    }
+    letters: Mutex<Vec<T>>,
+    bell: OwnedFd,
 }
 
 impl<T> Mailbox<T> {
+    /// An empty one; an error if the process has no descriptor left.
+    pub fn new() -> Result<Mailbox<T>, Error> {
+        // SAFETY: no memory is passed.
+        let bell = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if bell < 0 {
+            return Err(Error::last_os_error());
+        }
+        // SAFETY: a descriptor that was made just now and belongs to nobody else.
+        let bell = unsafe { OwnedFd::from_raw_fd(bell) };
+        Ok(Mailbox { letters: Mutex::default(), bell })
+    }
+
     /// Posts one letter and wakes the owner.
     pub fn post(&self, letter: T) {
         self.post_with(|letters| letters.push(letter));
@@ -31,26 +33,54 @@ impl<T> Mailbox<T> {
 
     /// Lets `add` append letters (it sees those not yet taken), then wakes the owner.
     pub fn post_with(&self, add: impl FnOnce(&mut Vec<T>)) {
-        let mut inside = self.inside.lock().expect("no panic under the lock");
-        add(&mut inside.letters);
-        let waker = if inside.letters.is_empty() { None } else { inside.waker.take() };
-        drop(inside);
+        let mut letters = self.letters.lock().expect("no panic under the lock");
+        let was_empty = letters.is_empty();
+        add(&mut letters);
+        let rings = was_empty && !letters.is_empty();
         // Outside the lock: the woken core takes it at once.
-        if let Some(waker) = waker {
-            waker.wake();
+        drop(letters);
+        if rings {
+            let one = 1_u64;
+            // SAFETY: eight valid bytes. The bell is watched for edges and never read: every write is one, and 2^64 letters
+            // are not posted.
+            let written = unsafe { libc::write(self.bell.as_raw_fd(), (&raw const one).cast(), size_of::<u64>()) };
+            assert_eq!(written, 8, "ringing: {}", Error::last_os_error());
         }
     }
 
-    /// All letters posted so far, at least one. For the owner's one task.
-    pub async fn take(&self) -> Vec<T> {
-        poll_fn(|context| {
-            let mut inside = self.inside.lock().expect("no panic under the lock");
-            if inside.letters.is_empty() {
-                inside.waker = Some(context.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(std::mem::take(&mut inside.letters))
-        })
-        .await
+    /// Becomes readable, edge by edge, when letters were posted into an empty box.
+    pub fn bell(&self) -> RawFd {
+        self.bell.as_raw_fd()
+    }
+
+    /// All letters posted so far.
+    pub fn take(&self) -> Vec<T> {
+        std::mem::take(&mut self.letters.lock().expect("no panic under the lock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mailbox;
+    use crate::runtime::readiness::Readiness;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    #[test]
+    fn the_bell_rings_for_every_letter_that_might_be_missed() {
+        let mailbox = Arc::new(Mailbox::new().expect("a mailbox"));
+        let mut readiness = Readiness::new().expect("an epoll instance");
+        readiness.watch(mailbox.bell(), 1).expect("watched");
+        let posting = mailbox.clone();
+        let poster = std::thread::spawn(move || (0..100_000).for_each(|letter| posting.post(letter)));
+        let mut got = Vec::new();
+        while got.len() < 100_000 {
+            let mut edges = Vec::new();
+            readiness.wait(Duration::from_secs(20), &mut edges);
+            assert_eq!(edges.len(), 1, "no letter is left without a ring");
+            got.extend(mailbox.take());
+        }
+        poster.join().expect("posted");
+        assert!(got.into_iter().eq(0..100_000));
     }
 }

@@ -96,13 +96,12 @@ mod tests {
     use crate::broker::message::Message;
     use crate::runtime::core_loop::Letter;
     use crate::runtime::mailbox::Mailbox;
-    use futures_lite::future::block_on;
     use std::sync::Arc;
 
     /// What waits in a mailbox, by sender and number.
     fn taken(mailbox: &Mailbox<Letter>) -> Vec<(CoreId, u64)> {
         let mut all = Vec::new();
-        for letter in block_on(mailbox.take()) {
+        for letter in mailbox.take() {
             let Letter::Mesh(parcel) = letter else { panic!("only parcels are posted here") };
             let (from, messages) = parcel.open();
             all.extend(messages.into_iter().map(|message| match message {
@@ -115,7 +114,7 @@ mod tests {
 
     #[test]
     fn messages_arrive_in_order_and_what_does_not_fit_waits() {
-        let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..2).map(|_| Arc::default()).collect();
+        let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..2).map(|_| Arc::new(Mailbox::new().expect("a mailbox"))).collect();
         let mut ends = Mesh::new(&mailboxes);
         let count = IN_FLIGHT_MAX as u64 + 10;
         (0..count).for_each(|number| ends[0].send(CoreId(1), Message::Applied { end_offset: number }));

@@ -1,16 +1,17 @@
-//! Floor 4: everything that touches the machine. The only place that names glommio, and with `base` the only one with `unsafe`.
+//! Floor 4: everything that touches the machine. With `base` the only place with `unsafe`.
 //!
 //! ```text
-//! machine ── probe, listeners, start of the brokers, one pinned executor per core, stop
+//! machine ── probe, listeners, start of the brokers, one pinned thread per core, stop
 //!   core_loop    the turn: events -> Broker -> effects. The only place with that order
+//!     readiness    the one place where a core waits
 //!     inbox        what happened on this core since the last turn
 //!     mailbox      what other threads tell this core: file completions, mesh, stop
 //!     listener, sockets, connection, frame_cutter, read_budget    clients of this core
-//!     disk         journal writes and flushes through io_uring
+//!     send_batch   one system call for the answers to many of them
+//!     disk         over journal_ring (writes and flushes through io_uring) and blocking
 //!     timer        ticks
 //!   blocking     threads for file operations, over file_storage
 //!   mesh         core to core
-//!   guard        keeps the executors of glommio from sleeping on runnable tasks
 //! ```
 
 #![allow(
@@ -28,8 +29,8 @@ pub mod core_loop;
 pub mod disk;
 pub mod file_storage;
 pub mod frame_cutter;
-pub mod guard;
 pub mod inbox;
+pub mod journal_ring;
 pub mod listener;
 pub mod log_limiter;
 pub mod machine;
@@ -37,5 +38,7 @@ pub mod mailbox;
 pub mod mesh;
 pub mod probe;
 pub mod read_budget;
+pub mod readiness;
+pub mod send_batch;
 pub mod sockets;
 pub mod timer;

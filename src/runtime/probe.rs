@@ -9,30 +9,15 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-/// glommio refuses less.
-const MEMLOCK_BYTES_MIN: u64 = 512 * 1024;
-/// glommio takes at least this much.
-const IO_MEMORY_BYTES_MIN: u64 = 64 * 1024;
-/// The pool is registered with each of a core's three rings.
-const RINGS_PER_CORE: u64 = 3;
-/// Locked memory that the rings of one core take themselves, with headroom for those of a process just killed.
-const RING_BYTES: u64 = 256 * 1024;
 /// What a killed process held (lock, ports, locked memory) stays held a moment: the kernel takes its rings down in the background.
 const RETRIES: u32 = 40;
 /// Between two tries: 2 s in all.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// Memory for the direct I/O of a core, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IoMemory {
-    /// Per core.
-    pub bytes: usize,
-    /// False if it is too much for the memlock limit and will be used unregistered.
-    pub registered: bool,
-}
-
 /// io_uring must be allowed.
 pub fn io_uring() -> Result<(), String> {
+    // Linux before 5.12 counts the memory of rings.
+    raise(libc::RLIMIT_MEMLOCK);
     let mut result = make_ring();
     for _ in 0..RETRIES {
         match &result {
@@ -77,40 +62,6 @@ fn io_uring_refused(error: &Error) -> String {
          - host: sysctl -w kernel.io_uring_disabled=0\n\
          - locked memory: ulimit -l unlimited (container: --ulimit memlock=-1)"
     )
-}
-
-/// How much of the `wanted` direct I/O memory of each core fits the limit of locked memory; raises the soft limit to the
-/// hard one first.
-pub fn io_memory(wanted: usize, cores: usize) -> Result<IoMemory, String> {
-    let limit = raise(libc::RLIMIT_MEMLOCK);
-    if limit < MEMLOCK_BYTES_MIN {
-        return Err(format!(
-            "the limit of locked memory is {} KiB; io_uring needs at least {} KiB\n\
-             Remedy: raise it (ulimit -l unlimited; systemd: LimitMEMLOCK=infinity; container: --ulimit memlock=-1)",
-            limit / 1024,
-            MEMLOCK_BYTES_MIN / 1024
-        ));
-    }
-    Ok(io_memory_within(if is_exempt() { u64::MAX } else { limit }, wanted, cores as u64))
-}
-
-fn io_memory_within(limit: u64, wanted: usize, cores: u64) -> IoMemory {
-    let for_pools = limit.saturating_sub(RING_BYTES * cores);
-    let fits = for_pools / (RINGS_PER_CORE * cores);
-    if fits < IO_MEMORY_BYTES_MIN {
-        return IoMemory { bytes: wanted, registered: false };
-    }
-    // The pool is halved and halved again inside, so only a power of two is used well.
-    IoMemory { bytes: wanted.min(1 << fits.ilog2()), registered: true }
-}
-
-/// True if locked memory is not counted for this process (CAP_IPC_LOCK).
-fn is_exempt() -> bool {
-    const CAP_IPC_LOCK: u32 = 14;
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
-    let effective = effective.and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok()).unwrap_or(0);
-    effective & (1 << CAP_IPC_LOCK) != 0
 }
 
 /// Raises a soft limit to the hard one; what it is then.
@@ -227,22 +178,8 @@ pub fn is_memory(path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{IoMemory, data_dir, io_memory_within, io_uring, is_memory};
+    use super::{data_dir, io_uring, is_memory};
     use std::path::Path;
-
-    #[test]
-    fn pools_fit_the_limit() {
-        const MIB: u64 = 1 << 20;
-        for (limit, cores, bytes, registered) in [
-            (8 * MIB, 2, 1 << 20, true),
-            (8 * MIB, 1, 2 << 20, true),
-            (u64::MAX, 64, 4 << 20, true),
-            (MIB / 2, 2, 4 << 20, false),
-            (8 * MIB, 64, 4 << 20, false),
-        ] {
-            assert_eq!(io_memory_within(limit, 4 << 20, cores), IoMemory { bytes, registered }, "{limit} {cores}");
-        }
-    }
 
     #[test]
     fn this_machine_is_fit() {

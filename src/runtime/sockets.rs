@@ -5,18 +5,19 @@ use crate::base::gather::Gather;
 use crate::base::ids::ConnectionId;
 use crate::base::map::Map;
 use crate::broker::event::Event;
-use crate::runtime::connection::{Connection, Next, OUTBOUND_BYTES_MAX, Phase, read_loop, send_queued};
+use crate::runtime::connection::{Connection, Next, OUTBOUND_BYTES_MAX, Phase, ReadyList, send_queued};
 use crate::runtime::frame_cutter::{BadLength, Frame, FrameCutter};
 use crate::runtime::inbox::Inbox;
 use crate::runtime::log_limiter::LogLimiter;
 use crate::runtime::read_budget::ReadBudget;
+use crate::runtime::readiness::{Edge, Readiness};
+use crate::runtime::send_batch::SendBatch;
 use bytes::BytesMut;
-use glommio::TaskQueueHandle;
-use glommio::io::PollableFd;
 use socket2::{MaybeUninitSlice, Socket};
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind;
+use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
 /// The buffer that all connections of a core receive into.
@@ -83,11 +84,13 @@ pub struct SocketCounters {
 pub struct Sockets {
     settings: SocketSettings,
     inbox: Rc<Inbox>,
-    queue: TaskQueueHandle,
+    /// Connections that may have something to read.
+    ready: Rc<ReadyList>,
     connections: RefCell<Map<ConnectionId, Rc<Connection>>>,
     dirty: RefCell<Vec<Rc<Connection>>>,
     shared: RefCell<BytesMut>,
     frames: RefCell<Vec<Frame>>,
+    send_batch: RefCell<SendBatch>,
     budget: ReadBudget,
     /// Reservations of frames that the broker has not handled yet.
     reserved_in_turn: Cell<usize>,
@@ -100,16 +103,18 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// For the executor that this is called on.
-    pub fn new(settings: SocketSettings, inbox: Rc<Inbox>, now_ms: u64) -> Rc<Sockets> {
-        Rc::new(Sockets {
+    /// Without connections; an error if the kernel has no ring for its sends.
+    pub fn new(settings: SocketSettings, inbox: Rc<Inbox>, now_ms: u64) -> Result<Sockets, Error> {
+        let send_batch = SendBatch::new()?;
+        Ok(Sockets {
             settings,
             inbox,
-            queue: glommio::executor().current_task_queue(),
+            ready: Rc::default(),
             connections: RefCell::default(),
             dirty: RefCell::default(),
             shared: RefCell::new(BytesMut::with_capacity(SHARED_BUFFER_BYTES)),
             frames: RefCell::default(),
+            send_batch: RefCell::new(send_batch),
             budget: ReadBudget::new(READ_BUDGET_BYTES.max(settings.request_bytes_max)),
             reserved_in_turn: Cell::new(0),
             now_ms: Cell::new(now_ms),
@@ -130,13 +135,8 @@ impl Sockets {
         self.now_ms.set(now_ms);
     }
 
-    /// Queues a task; it does not run inside this call.
-    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        glommio::spawn_local_into(task, self.queue).expect("the queue exists").detach();
-    }
-
     /// Takes a socket that the listener accepted.
-    pub fn adopt(self: &Rc<Sockets>, socket: Socket, peer: SocketAddr) {
+    pub fn adopt(&self, readiness: &Readiness, socket: Socket, peer: SocketAddr) {
         if self.connections.borrow().len() >= self.settings.connections_max {
             bump(&self.counters.refused, 1);
             self.log_end(peer, &format!("refused: max.connections of this core is {}", self.settings.connections_max));
@@ -144,17 +144,54 @@ impl Sockets {
         }
         let prepared =
             socket.set_nonblocking(true).and_then(|()| socket.set_tcp_nodelay(true)).and_then(|()| socket.local_addr());
-        let local = prepared.ok().and_then(|address| address.as_socket());
-        let (Some(local), Ok(socket)) = (local, PollableFd::new(socket)) else {
+        let Some(local) = prepared.ok().and_then(|address| address.as_socket()) else {
             // The peer was gone before we looked.
             return;
         };
-        bump(&self.counters.accepted, 1);
         let id = ConnectionId(self.next_id.replace(self.next_id.get() + 1));
-        let connection = Rc::new(Connection::new(id, socket, peer, self.now_ms()));
-        self.connections.borrow_mut().insert(id, connection.clone());
+        if let Err(error) = readiness.watch(socket.as_raw_fd(), id.0) {
+            self.log_end(peer, &format!("cannot be watched: {error}"));
+            return;
+        }
+        bump(&self.counters.accepted, 1);
+        let connection = Rc::new(Connection::new(id, socket, peer, self.ready.clone(), self.now_ms()));
+        self.connections.borrow_mut().insert(id, connection);
         self.inbox.push(Event::Connected { connection: id, peer, local });
-        self.spawn(read_loop(self.clone(), connection));
+    }
+
+    /// Something may have happened on a connection, which may be gone.
+    pub fn note_edge(&self, edge: Edge) {
+        let connection = self.connections.borrow().get(&ConnectionId(edge.token)).cloned();
+        let Some(connection) = connection else { return };
+        if edge.ending {
+            connection.ending.set(true);
+        }
+        if edge.input {
+            connection.wake();
+        }
+        if edge.output {
+            connection.unblock(self.now_ms());
+        }
+    }
+
+    /// True if connections may have something to read.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.borrow().is_empty()
+    }
+
+    /// Reads once from each connection that may have something.
+    pub fn read_ready(&self) {
+        let count = self.ready.borrow().len();
+        for _ in 0..count {
+            let id = self.ready.borrow_mut().pop_front().expect("counted");
+            let connection = self.connections.borrow().get(&id).cloned().expect("those that are listed are known");
+            connection.note_taken();
+            match self.read_some(&connection) {
+                Next::Again => connection.wake(),
+                Next::Wait => {}
+                Next::End => self.remove(&connection),
+            }
+        }
     }
 
     /// Connections now.
@@ -168,12 +205,12 @@ impl Sockets {
     }
 
     /// Reads and cuts what one connection has, within its share of a turn.
-    pub fn read_some(&self, connection: &Rc<Connection>) -> Next {
+    fn read_some(&self, connection: &Connection) -> Next {
         if connection.phase.get() == Phase::Closed {
             return Next::End;
         }
         if connection.phase.get() == Phase::Open && !self.may_read(connection) {
-            return Next::Woken;
+            return Next::Wait;
         }
         let mut taken = 0;
         while taken < READ_BYTES_PER_SLICE {
@@ -183,14 +220,14 @@ impl Sockets {
                     if connection.phase.get() == Phase::Closed {
                         return Next::End;
                     }
-                    if !more {
-                        return if connection.cutter.borrow().has_backlog() { Next::Again } else { Next::Readable };
+                    if !more && !connection.ending.get() {
+                        return if connection.cutter.borrow().has_backlog() { Next::Again } else { Next::Wait };
                     }
                     if connection.cutter.borrow().unreserved().is_some() || connection.cutter.borrow().has_backlog() {
                         return Next::Again;
                     }
                 }
-                Received::Nothing => return Next::Readable,
+                Received::Nothing => return Next::Wait,
                 Received::End => return Next::End,
             }
         }
@@ -239,7 +276,7 @@ impl Sockets {
         let offered = own_bytes + shared_spare.len();
         let mut places = [MaybeUninitSlice::new(own), MaybeUninitSlice::new(shared_spare)];
         let skip = usize::from(own_bytes == 0);
-        let bytes = match connection.socket.get_ref().recv_vectored(&mut places[skip..]) {
+        let bytes = match connection.socket.recv_vectored(&mut places[skip..]) {
             Ok((0, _)) => {
                 connection.close("closed by the peer");
                 return Received::End;
@@ -328,12 +365,11 @@ impl Sockets {
     }
 
     /// Once per turn: every connection with new answers is written once.
-    pub fn send_dirty(self: &Rc<Sockets>) {
+    pub fn send_dirty(&self) {
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
-        for connection in dirty.drain(..) {
-            connection.is_dirty.set(false);
-            send_queued(self, &connection);
-        }
+        dirty.iter().for_each(|connection| connection.is_dirty.set(false));
+        send_queued(&dirty, &mut self.send_batch.borrow_mut(), self.now_ms());
+        dirty.clear();
         *self.dirty.borrow_mut() = dirty;
     }
 
@@ -355,11 +391,15 @@ impl Sockets {
         }
     }
 
-    /// The end of a connection; from its read task only.
-    pub fn remove(&self, connection: &Rc<Connection>) {
+    /// The end of a connection (N1).
+    fn remove(&self, connection: &Connection) {
+        // Before it is forgotten: closing wakes it.
+        connection.close("closed");
+        if connection.is_listed() {
+            self.ready.borrow_mut().retain(|id| *id != connection.id);
+        }
         let removed = self.connections.borrow_mut().remove(&connection.id);
         assert!(removed.is_some(), "removed once");
-        connection.close("closed");
         self.abandon_frame(connection);
         self.inbox.push(Event::Disconnected { connection: connection.id });
         let why = connection.why.borrow();

@@ -60,12 +60,12 @@ pub fn handlers_are_alone(source: &Source, handlers: &[String]) -> Vec<String> {
     violations
 }
 
-/// glommio in the runtime only; `unsafe` in runtime and base only, each with its proof.
+/// io_uring in the runtime only; `unsafe` in runtime and base only, each with its proof.
 pub fn fences(source: &Source) -> Vec<String> {
     let in_runtime = source.path.starts_with("src/runtime");
     let mut violations = Vec::new();
-    if !in_runtime && has_word(&source.code, "glommio") {
-        violations.push(format!("{}: glommio belongs to runtime", source.path));
+    if !in_runtime && has_word(&source.code, "io_uring") {
+        violations.push(format!("{}: io_uring belongs to runtime", source.path));
     }
     let lines: Vec<&str> = source.text.lines().collect();
     for (index, line) in source.code.lines().enumerate().filter(|(_, line)| has_word(line, "unsafe")) {

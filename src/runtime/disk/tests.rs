@@ -1,4 +1,4 @@
-//! Journal writes and flushes on a real disk, through a real executor.
+//! Journal writes and flushes on a real disk, through a real ring.
 
 use super::{Disk, FilesOwner};
 use crate::base::gather::Gather;
@@ -8,13 +8,14 @@ use crate::log::effect::{LogEffect, LogInput, Ticket};
 use crate::runtime::blocking::Blocking;
 use crate::runtime::core_loop::Letter;
 use crate::runtime::file_storage::FileStorage;
-use crate::runtime::guard::Guard;
 use crate::runtime::inbox::Inbox;
+use crate::runtime::journal_ring::JournalRing;
 use crate::runtime::mailbox::Mailbox;
 use bytes::Bytes;
-use glommio::{LocalExecutorBuilder, Placement};
+use crate::runtime::readiness::Readiness;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Performs effects all at once and gives their completions, then runs `check` over the directory.
 fn perform(effects: Vec<LogEffect>, before: &[FileOp]) -> (Vec<LogInput>, FileStorage, tempfile::TempDir) {
@@ -23,40 +24,30 @@ fn perform(effects: Vec<LogEffect>, before: &[FileOp]) -> (Vec<LogInput>, FileSt
     before.iter().for_each(|op| {
         storage.perform(op).expect("prepared");
     });
-    let guard = Guard::start(1);
-    let (watched, for_executor) = (guard.watched(0), storage.clone());
-    // A pool that is too small on purpose: what does not fit comes from ordinary memory.
-    let builder = LocalExecutorBuilder::new(Placement::Unbound).io_memory(64 * 1024);
-    let executor = builder.spawn(move || async move {
-        glommio::spawn_local(watched.heartbeat()).detach();
-        let inbox = Rc::<Inbox>::default();
-        let mailbox = Arc::<Mailbox<Letter>>::default();
-        let blocking = Blocking::start(&for_executor, 1);
-        let disk = Disk::new(for_executor.root().to_path_buf(), inbox.clone(), blocking, mailbox.clone());
-        let awaited = effects.iter().filter(|effect| !matches!(effect, LogEffect::JournalClosed { .. })).count();
-        let files = effects.iter().filter(|effect| matches!(effect, LogEffect::Files { .. })).count();
-        effects.into_iter().for_each(|effect| disk.perform(effect));
-        let (mut inputs, mut events) = (Vec::new(), Vec::new());
-        while inputs.len() < awaited - files {
-            inbox.turn_due().await;
-            inbox.swap(&mut events);
-            inputs.extend(events.drain(..).map(|event| match event {
-                Event::Log(input) => input,
-                other => panic!("unexpected {other:?}"),
-            }));
-        }
-        while inputs.len() < awaited {
-            for letter in mailbox.take().await {
-                match letter {
-                    Letter::Files(FilesOwner::Log(ticket), done) => inputs.push(LogInput::Files { ticket, done }),
-                    _ => panic!("unexpected letter"),
-                }
-            }
-        }
-        inputs
-    });
-    let inputs = executor.expect("an executor").join().expect("ends");
-    guard.stop();
+    let inbox = Rc::<Inbox>::default();
+    let mailbox = Arc::new(Mailbox::<Letter>::new().expect("a mailbox"));
+    let journal = JournalRing::new(storage.root().to_path_buf()).expect("a ring");
+    let mut readiness = Readiness::new().expect("an epoll instance");
+    readiness.watch(journal.descriptor(), 1).expect("watched");
+    readiness.watch(mailbox.bell(), 2).expect("watched");
+    let mut disk = Disk::new(journal, inbox.clone(), Blocking::start(&storage, 1), mailbox.clone());
+    let awaited = effects.iter().filter(|effect| !matches!(effect, LogEffect::JournalClosed { .. })).count();
+    effects.into_iter().for_each(|effect| disk.perform(effect));
+    let (mut inputs, mut events) = (Vec::new(), Vec::new());
+    while inputs.len() < awaited {
+        disk.submit();
+        readiness.wait(Duration::from_secs(20), &mut Vec::new());
+        disk.collect();
+        inbox.swap(&mut events);
+        inputs.extend(events.drain(..).map(|event| match event {
+            Event::Log(input) => input,
+            other => panic!("unexpected {other:?}"),
+        }));
+        inputs.extend(mailbox.take().into_iter().map(|letter| match letter {
+            Letter::Files(FilesOwner::Log(ticket), done) => LogInput::Files { ticket, done },
+            _ => panic!("unexpected letter"),
+        }));
+    }
     (inputs, storage, dir)
 }
 

@@ -1,20 +1,19 @@
-//! Real sockets over an executor, with an echo in the broker's place.
+//! Real sockets on a thread of their own, with an echo in the broker's place.
 
 use super::{SocketSettings, Sockets};
 use crate::base::gather::Gather;
 use crate::base::ids::ConnectionId;
 use crate::broker::event::Event;
 use crate::runtime::connection::OUTBOUND_BYTES_MAX;
-use crate::runtime::guard::Guard;
 use crate::runtime::inbox::Inbox;
 use crate::runtime::listener::{Listener, bind, listen};
+use crate::runtime::readiness::Readiness;
 use bytes::Bytes;
-use glommio::{LocalExecutorBuilder, Placement};
-use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 const REQUEST_BYTES_MAX: usize = 8 << 20;
@@ -36,8 +35,7 @@ struct Core {
     address: SocketAddr,
     orders: Sender<Order>,
     open: Receiver<usize>,
-    executor: glommio::ExecutorJoinHandle<()>,
-    guard: Guard,
+    thread: JoinHandle<()>,
 }
 
 impl Core {
@@ -46,22 +44,15 @@ impl Core {
         listen(&socket).expect("listens");
         let (orders, received) = channel();
         let (report, open) = channel();
-        let guard = Guard::start(1);
-        let watched = guard.watched(0);
-        let executor = LocalExecutorBuilder::new(Placement::Unbound).preempt_timer(Duration::from_micros(500));
-        let executor = executor.spawn(move || async move {
-            glommio::spawn_local(watched.heartbeat()).detach();
+        let thread = std::thread::spawn(move || {
             let settings =
                 SocketSettings { request_bytes_max: REQUEST_BYTES_MAX, idle_ms_max: IDLE_MS_MAX, connections_max };
             let inbox = Rc::<Inbox>::default();
-            let sockets = Sockets::new(settings, inbox.clone(), 1_000);
-            glommio::spawn_local(Listener::new(socket).accept_loop(sockets.clone())).detach();
-            let ended = Rc::new(Cell::new(false));
-            glommio::spawn_local(obey(received, sockets.clone(), inbox.clone(), ended.clone())).detach();
-            echo(&sockets, &inbox, &ended).await;
+            let sockets = Sockets::new(settings, inbox.clone(), 1_000).expect("a ring");
+            serve(Listener::new(socket), &sockets, &inbox, &received);
             report.send(sockets.len()).expect("the test waits");
         });
-        Core { address, orders, open, executor: executor.expect("an executor"), guard }
+        Core { address, orders, open, thread }
     }
 
     fn connect(&self) -> TcpStream {
@@ -80,56 +71,72 @@ impl Core {
     fn end(self) -> usize {
         self.order(Order::End);
         let open = self.open.recv().expect("reported");
-        self.executor.join().expect("ends");
-        self.guard.stop();
+        self.thread.join().expect("ends");
         open
     }
 }
 
-async fn obey(orders: Receiver<Order>, sockets: Rc<Sockets>, inbox: Rc<Inbox>, ended: Rc<Cell<bool>>) {
+fn serve(mut listener: Listener, sockets: &Sockets, inbox: &Inbox, orders: &Receiver<Order>) {
+    const LISTENER: u64 = 0;
+    let mut readiness = Readiness::new().expect("an epoll instance");
+    readiness.watch(listener.descriptor(), LISTENER).expect("watched");
+    let (mut edges, mut known) = (Vec::new(), Vec::new());
     loop {
-        for order in orders.try_iter() {
-            let all: Vec<ConnectionId> = sockets.connections.borrow().keys().copied().collect();
-            match order {
-                Order::Pass { ms } => {
-                    sockets.set_now(sockets.now_ms() + ms);
-                    sockets.sweep();
-                }
-                Order::Pause(paused) => all.into_iter().for_each(|id| sockets.pause(id, paused)),
-                Order::Close => all.into_iter().for_each(|id| sockets.close(id, "told to")),
-                Order::End => ended.set(true),
-            }
-            inbox.request_turn();
+        let patience = if sockets.has_ready() || listener.is_due(0) { 0 } else { 5 };
+        readiness.wait(Duration::from_millis(patience), &mut edges);
+        for edge in edges.drain(..) {
+            if edge.token == LISTENER { listener.note_edge() } else { sockets.note_edge(edge) }
         }
-        glommio::timer::sleep(Duration::from_millis(5)).await;
+        if listener.is_due(0) {
+            listener.accept(&readiness, sockets, 0);
+        }
+        sockets.read_ready();
+        for order in orders.try_iter() {
+            if !obey(sockets, &order) {
+                return;
+            }
+        }
+        echo(sockets, inbox, &mut known);
     }
 }
 
-async fn echo(sockets: &Rc<Sockets>, inbox: &Rc<Inbox>, ended: &Cell<bool>) {
-    let (mut events, known) = (Vec::new(), RefCell::new(Vec::new()));
-    while !ended.get() {
-        inbox.turn_due().await;
-        inbox.swap(&mut events);
-        for event in events.drain(..) {
-            match event {
-                Event::Connected { connection, .. } => known.borrow_mut().push(connection),
-                Event::Disconnected { connection } => known.borrow_mut().retain(|open| *open != connection),
-                Event::Request { connection, frame, buffer_bytes } => {
-                    assert!(known.borrow().contains(&connection) && buffer_bytes >= frame.len());
-                    if frame.is_empty() {
-                        sockets.close(connection, "no frame");
-                        continue;
-                    }
-                    let mut answer = Gather::from(Bytes::copy_from_slice(&(frame.len() as i32).to_be_bytes()));
-                    answer.push(frame.freeze());
-                    sockets.reply(connection, answer);
-                }
-                other => panic!("unexpected {other:?}"),
-            }
+/// False at the end.
+fn obey(sockets: &Sockets, order: &Order) -> bool {
+    let all: Vec<ConnectionId> = sockets.connections.borrow().keys().copied().collect();
+    match order {
+        Order::Pass { ms } => {
+            sockets.set_now(sockets.now_ms() + ms);
+            sockets.sweep();
         }
-        sockets.turn_handled();
-        sockets.send_dirty();
+        Order::Pause(paused) => all.into_iter().for_each(|id| sockets.pause(id, *paused)),
+        Order::Close => all.into_iter().for_each(|id| sockets.close(id, "told to")),
+        Order::End => return false,
     }
+    true
+}
+
+fn echo(sockets: &Sockets, inbox: &Inbox, known: &mut Vec<ConnectionId>) {
+    let mut events = Vec::new();
+    inbox.swap(&mut events);
+    for event in events {
+        match event {
+            Event::Connected { connection, .. } => known.push(connection),
+            Event::Disconnected { connection } => known.retain(|open| *open != connection),
+            Event::Request { connection, frame, buffer_bytes } => {
+                assert!(known.contains(&connection) && buffer_bytes >= frame.len());
+                if frame.is_empty() {
+                    sockets.close(connection, "no frame");
+                    continue;
+                }
+                let mut answer = Gather::from(Bytes::copy_from_slice(&(frame.len() as i32).to_be_bytes()));
+                answer.push(frame.freeze());
+                sockets.reply(connection, answer);
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+    sockets.turn_handled();
+    sockets.send_dirty();
 }
 
 fn frame(byte: u8, bytes: usize) -> Vec<u8> {
