@@ -103,13 +103,7 @@ pub enum Sent {
 
 impl Connection {
     /// A connection just accepted.
-    pub fn new(
-        id: ConnectionId,
-        socket: Socket,
-        peer: SocketAddr,
-        ready: Rc<ReadyList>,
-        now_ms: u64,
-    ) -> Connection {
+    pub fn new(id: ConnectionId, socket: Socket, peer: SocketAddr, ready: Rc<ReadyList>, now_ms: u64) -> Connection {
         Connection {
             id,
             peer,

@@ -64,9 +64,18 @@ enum JournalFile {
 
 /// What the log asked for, as far as it is not done.
 enum Operation {
-    Write { ticket: Ticket, path: Arc<str>, offset: u64, buffer: AlignedBuffer, done: usize },
+    Write {
+        ticket: Ticket,
+        path: Arc<str>,
+        offset: u64,
+        buffer: AlignedBuffer,
+        done: usize,
+    },
     /// Flushes the first of `paths`, then the rest.
-    Flush { ticket: Ticket, paths: VecDeque<Arc<str>> },
+    Flush {
+        ticket: Ticket,
+        paths: VecDeque<Arc<str>>,
+    },
 }
 
 /// What the kernel works on.

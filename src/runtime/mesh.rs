@@ -114,7 +114,8 @@ mod tests {
 
     #[test]
     fn messages_arrive_in_order_and_what_does_not_fit_waits() {
-        let mailboxes: Vec<Arc<Mailbox<Letter>>> = (0..2).map(|_| Arc::new(Mailbox::new().expect("a mailbox"))).collect();
+        let mailboxes: Vec<Arc<Mailbox<Letter>>> =
+            (0..2).map(|_| Arc::new(Mailbox::new().expect("a mailbox"))).collect();
         let mut ends = Mesh::new(&mailboxes);
         let count = IN_FLIGHT_MAX as u64 + 10;
         (0..count).for_each(|number| ends[0].send(CoreId(1), Message::Applied { end_offset: number }));

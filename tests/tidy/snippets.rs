@@ -40,7 +40,11 @@ fn fences() {
     refuses(rules::fences, "src/broker/x.rs", "use io_uring::IoUring;");
     refuses(rules::fences, "src/wire/x.rs", "// SAFETY: no\nunsafe { f() }");
     refuses(rules::fences, "src/runtime/x.rs", "fn g() { unsafe { f() } }");
-    accepts(rules::fences, "src/runtime/x.rs", "use io_uring::IoUring;\n// SAFETY: f has no conditions\nunsafe { f() }");
+    accepts(
+        rules::fences,
+        "src/runtime/x.rs",
+        "use io_uring::IoUring;\n// SAFETY: f has no conditions\nunsafe { f() }",
+    );
     accepts(rules::fences, "src/broker/x.rs", "//! no io_uring, nothing unsafe");
 }
 
