@@ -21,6 +21,13 @@
 //! holds from the disk. Nine tenths of the CPU of a one-record request is spent inside the kernel, most of it
 //! in sending the answer and in the flush; the core's own code takes about 2 us.
 //!
+//! System calls of the two cores per one-record request at 70 thousand a second (`perf stat -e 'syscalls:*'` on their
+//! threads, 2 s): 1.54 in all, of which 1.00 recvmsg, 0.26 io_uring_enter, 0.26 epoll_pwait2, 0.02 sendmsg. Futexes: 29 in
+//! 140,821 requests, all for jobs given to the threads that move batches into segments; appends and fetches take none.
+//!
+//! 10 MB/s in 4 KiB requests, open loop, 2 runs each: with 8 partitions 22 CPU-s/GB, p50 0.28-0.31 ms, p99 3.5-4.5 ms; with
+//! 1,000 partitions 31-33 CPU-s/GB, p50 0.26-0.27 ms, p99 4.3-4.4 ms (where the difference goes has not been profiled).
+//!
 //! # Memory, start, size
 //!
 //! Two cores, resident: 21 MB idle, 55 MB with 10,000 idle partitions (created by one request in 158 ms), no more with
