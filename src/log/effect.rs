@@ -39,14 +39,14 @@ pub enum LogEffect {
         /// Below the data directory.
         path: Arc<str>,
     },
-    /// Perform in order, off the executor.
+    /// Perform in order, off the core.
     Files {
         /// Names the completion.
         ticket: Ticket,
         /// In this order.
         ops: Vec<FileOp>,
     },
-    /// Look inside a batch ([`RecordScan::perform`]), off the executor.
+    /// Look inside a batch ([`RecordScan::perform`]), off the core.
     Scan {
         /// Names the completion.
         ticket: Ticket,

@@ -1,5 +1,5 @@
 //! A look inside one record batch for a record by its timestamp. Takes more than a millisecond for a large compressed batch, so
-//! it is an effect: the runtime performs it off the executor, the simulator at once.
+//! it is an effect: the runtime performs it off the core, the simulator at once.
 
 use crate::base::offset::{LeaderEpoch, Offset};
 use crate::wire::record_batch::{self, BatchHeader};

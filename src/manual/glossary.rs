@@ -3,7 +3,7 @@
 //! | word | meaning |
 //! |---|---|
 //! | machine | one process: `node.id` |
-//! | core | one pinned thread with its own executor, io_uring, listener and journal |
+//! | core | one pinned thread with its own loop, io_uring, listener and journal |
 //! | broker | the Kafka broker that lives on a core, one to one; clients see brokers, operators see a machine with cores |
 //! | turn | one round of a core: events in, decisions, effects out; all appends of a turn share writes and a flush |
 //! | event, effect | the closed enums that are a broker's whole interface ([`Event`](crate::broker::event::Event), [`Effect`](crate::broker::event::Effect)) |

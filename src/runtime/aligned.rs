@@ -1,4 +1,4 @@
-//! Memory for direct I/O outside the executors: aligned to the block.
+//! Memory for direct I/O: aligned to the block.
 
 use crate::base::storage::BLOCK_BYTES;
 use bytes::Bytes;

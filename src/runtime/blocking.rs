@@ -15,7 +15,7 @@ const READ_THREADS: usize = 2;
 const WORK_THREADS_MIN: usize = 2;
 /// See [`WORK_THREADS_MIN`].
 const WORK_THREADS_MAX: usize = 4;
-/// Priority below the executors', so that they win on a contended CPU ("nice" value).
+/// Priority below the cores', so that they win on a contended CPU ("nice" value).
 const NICE_WORK: i32 = 5;
 /// Threads for jobs that compute.
 const COMPUTE_THREADS: usize = 1;

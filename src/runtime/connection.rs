@@ -35,7 +35,7 @@ pub enum Phase {
     Deaf,
     /// The broker wants it closed: what was answered goes out, input is thrown away.
     Draining,
-    /// Shut down; the read task is about to remove it.
+    /// Shut down; about to be removed (N1).
     Closed,
 }
 
@@ -147,7 +147,7 @@ impl Connection {
         self.outbound_bytes.get()
     }
 
-    /// Ends the connection now. The read task notices and removes it.
+    /// Ends the connection now. It is removed with those that are ready (N1).
     pub fn close(&self, why: &str) {
         if self.phase.replace(Phase::Closed) == Phase::Closed {
             return;

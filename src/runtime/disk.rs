@@ -66,11 +66,13 @@ impl Disk {
         self.journal.submit();
     }
 
-    /// Turns what has ended into events.
+    /// Turns what has ended into events, and begins what that lets go on: nothing of it may wait for a turn, since an opened
+    /// file or the first of two flushes is no event.
     pub fn collect(&mut self) {
         for input in self.journal.take_ended() {
             self.inbox.push(Event::Log(input));
         }
+        self.journal.submit();
     }
 }
 

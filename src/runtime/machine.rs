@@ -1,7 +1,7 @@
-//! The process: checks, start of the brokers, one executor per core, stop. Runs on the main thread.
+//! The process: checks, start of the brokers, one thread per core, stop. Runs on the main thread.
 //!
 //! ```text
-//! probe ─> lock ─> bind ports ─> metadata ─> recover cores (a thread each) ─> executors ─> ready
+//! probe ─> lock ─> bind ports ─> metadata ─> recover cores (a thread each) ─> core threads ─> ready
 //!       ─> wait ─> signal: stop every core ─> all stopped: let them leave ─> exit 0
 //! ```
 //!
@@ -69,7 +69,7 @@ fn abort_on_panic() {
     }));
 }
 
-/// What was made before the first executor.
+/// What was made before the first core thread.
 struct Machine {
     parts: Vec<CoreParts>,
     mailboxes: Vec<Arc<Mailbox<Letter>>>,
@@ -306,7 +306,7 @@ fn on_signals(mailboxes: Vec<Arc<Mailbox<Letter>>>) -> Receiver<()> {
         let _ = sender.send(());
         mailboxes.iter().for_each(|mailbox| mailbox.post(Letter::Stop));
         waiting.next();
-        // SAFETY: ends the process without destructors, which is the point: threads of executors may hold anything now.
+        // SAFETY: ends the process without destructors, which is the point: the cores may hold anything now.
         unsafe { libc::_exit(FAILED) }
     };
     thread.spawn(wait).expect("a thread can be started");

@@ -34,8 +34,9 @@ fn perform(effects: Vec<LogEffect>, before: &[FileOp]) -> (Vec<LogInput>, FileSt
     let awaited = effects.iter().filter(|effect| !matches!(effect, LogEffect::JournalClosed { .. })).count();
     effects.into_iter().for_each(|effect| disk.perform(effect));
     let (mut inputs, mut events) = (Vec::new(), Vec::new());
+    // Once: what ends begins the rest.
+    disk.submit();
     while inputs.len() < awaited {
-        disk.submit();
         readiness.wait(Duration::from_secs(20), &mut Vec::new());
         disk.collect();
         inbox.swap(&mut events);
