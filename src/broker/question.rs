@@ -3,11 +3,11 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::ids::CoreId;
+use crate::broker::altering::AlteredName;
 use crate::broker::api::{self, Context};
 use crate::broker::broker::Broker;
 use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::controller::Refused;
-use crate::metadata::controller::alter_configs::AlteredResource;
 use crate::metadata::controller::delete_topics::TopicSelector;
 use crate::wire::messages::MetadataRequest;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,19 +40,6 @@ pub(super) enum Question {
     },
     /// A block of producer ids for this core.
     ProducerIds,
-}
-
-/// A resource of an AlterConfigs request.
-#[derive(Debug)]
-pub(super) struct AlteredName {
-    pub(super) kind: i8,
-    pub(super) name: String,
-}
-
-impl AlteredName {
-    pub(super) fn of(resource: &AlteredResource) -> AlteredName {
-        AlteredName { kind: resource.kind, name: resource.name.clone() }
-    }
 }
 
 #[derive(Debug)]

@@ -4,10 +4,10 @@
 //! Kafka 4.3 never answers a request that names a resource twice; here each mention gets INVALID_REQUEST.
 
 use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::broker::altering::{AlteredName, ask, verdicts};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::message::ControllerRequest;
-use crate::broker::question::{AlteredName, Question};
 use crate::metadata::controller::Refused;
 use crate::metadata::controller::alter_configs::{AlterOutcome, AlteredResource, ConfigChange};
 use crate::wire::api::ApiKey;
@@ -31,11 +31,7 @@ impl Api for AlterConfigs {
 
     fn handle(broker: &mut Broker, context: &Context, request: AlterConfigsRequest, now: Now) -> Outcome {
         let resources: Vec<AlteredResource> = request.resources.into_iter().map(altered).collect();
-        let names = resources.iter().map(AlteredName::of).collect();
-        let question = Question::AlterConfigs { context: *context, names, incremental: false };
-        let validate_only = request.validate_only;
-        broker.ask(question, ControllerRequest::AlterConfigs { resources, validate_only }, now);
-        Outcome::Parked
+        ask(broker, context, resources, (request.validate_only, false), now)
     }
 }
 
@@ -60,22 +56,14 @@ pub(in crate::broker) fn answered(
     names: Vec<AlteredName>,
     outcomes: Result<Vec<AlterOutcome>, Refused>,
 ) {
-    let refuse = |refused: Refused| names.iter().map(|_| Err(refused.clone())).collect();
-    let outcomes = outcomes.unwrap_or_else(refuse);
-    broker.counters.request_errors += u64::from(outcomes.iter().any(Result::is_err));
-    let result = |(name, outcome): (AlteredName, AlterOutcome)| {
-        let answer = LegacyAlterConfigsResourceResponse::default()
+    let result = |(name, code, message): (AlteredName, ErrorCode, Option<StrBytes>)| {
+        LegacyAlterConfigsResourceResponse::default()
             .with_resource_type(name.kind)
             .with_resource_name(StrBytes::from_string(name.name))
-            .with_error_message(None);
-        match outcome {
-            Ok(()) => answer,
-            Err(Refused { code, message }) => {
-                answer.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
-            }
-        }
+            .with_error_code(code.code())
+            .with_error_message(message)
     };
-    let responses = names.into_iter().zip(outcomes).map(result).collect();
+    let responses = verdicts(broker, names, outcomes).into_iter().map(result).collect();
     let response = AlterConfigsResponse::default().with_responses(responses);
     let frame = encode(response, context.version, context.correlation_id);
     broker.conclude(context, Outcome::Answer(frame));

@@ -3,10 +3,10 @@
 //! every core. What is decided, and how it is refused, is in `metadata::controller::alter_configs`.
 
 use crate::base::clock::Now;
+use crate::base::error_code::ErrorCode;
+use crate::broker::altering::{AlteredName, ask, verdicts};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::message::ControllerRequest;
-use crate::broker::question::{AlteredName, Question};
 use crate::metadata::controller::Refused;
 use crate::metadata::controller::alter_configs::{AlterOutcome, AlteredResource, ConfigChange};
 use crate::wire::api::ApiKey;
@@ -30,11 +30,7 @@ impl Api for IncrementalAlterConfigs {
 
     fn handle(broker: &mut Broker, context: &Context, request: IncrementalAlterConfigsRequest, now: Now) -> Outcome {
         let resources: Vec<AlteredResource> = request.resources.into_iter().map(altered).collect();
-        let names = resources.iter().map(AlteredName::of).collect();
-        let question = Question::AlterConfigs { context: *context, names, incremental: true };
-        let validate_only = request.validate_only;
-        broker.ask(question, ControllerRequest::AlterConfigs { resources, validate_only }, now);
-        Outcome::Parked
+        ask(broker, context, resources, (request.validate_only, true), now)
     }
 }
 
@@ -59,22 +55,14 @@ pub(in crate::broker) fn answered(
     names: Vec<AlteredName>,
     outcomes: Result<Vec<AlterOutcome>, Refused>,
 ) {
-    let refuse = |refused: Refused| names.iter().map(|_| Err(refused.clone())).collect();
-    let outcomes = outcomes.unwrap_or_else(refuse);
-    broker.counters.request_errors += u64::from(outcomes.iter().any(Result::is_err));
-    let result = |(name, outcome): (AlteredName, AlterOutcome)| {
-        let answer = AlterConfigsResourceResponse::default()
+    let result = |(name, code, message): (AlteredName, ErrorCode, Option<StrBytes>)| {
+        AlterConfigsResourceResponse::default()
             .with_resource_type(name.kind)
             .with_resource_name(StrBytes::from_string(name.name))
-            .with_error_message(None);
-        match outcome {
-            Ok(()) => answer,
-            Err(Refused { code, message }) => {
-                answer.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
-            }
-        }
+            .with_error_code(code.code())
+            .with_error_message(message)
     };
-    let responses = names.into_iter().zip(outcomes).map(result).collect();
+    let responses = verdicts(broker, names, outcomes).into_iter().map(result).collect();
     let response = IncrementalAlterConfigsResponse::default().with_responses(responses);
     let frame = encode(response, context.version, context.correlation_id);
     broker.conclude(context, Outcome::Answer(frame));
