@@ -37,6 +37,8 @@ pub const OFFLINE_JOURNAL_FILES_MAX: usize = 16;
 pub const REQUEST_ELEMENTS_MAX: usize = 128 * 1024;
 /// Partitions that one request may create (Kafka's bound).
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
+/// Partitions in one answer to DescribeTopicPartitions (Kafka's `max.request.partition.size.limit`).
+pub const DESCRIBED_PARTITIONS_MAX: usize = 2_000;
 /// Partitions of all topics of one machine.
 pub const PARTITIONS_PER_MACHINE_MAX: usize = 200_000;
 /// Bytes of all configs that one request may set.

@@ -11,11 +11,13 @@ mod delete_records;
 pub(super) mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_topic_partitions;
 pub(super) mod fetch;
 mod find_coordinator;
 pub(super) mod incremental_alter_configs;
 pub(super) mod init_producer_id;
 pub(super) mod list_offsets;
+mod list_partition_reassignments;
 pub(super) mod metadata;
 mod offset_for_leader_epoch;
 pub(super) mod produce;
@@ -122,7 +124,9 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<alter_configs::AlterConfigs>(),
     entry::<create_partitions::CreatePartitions>(),
     entry::<incremental_alter_configs::IncrementalAlterConfigs>(),
+    entry::<list_partition_reassignments::ListPartitionReassignments>(),
     entry::<describe_cluster::DescribeCluster>(),
+    entry::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
 const _: () = {

@@ -13,6 +13,12 @@ use crate::wire::leader_hint::LeaderHint;
 /// Bits of Kafka's operations on the cluster: create, alter, describe, cluster action, describe and alter configs, idempotent write.
 pub(super) const CLUSTER_OPERATIONS: i32 = 1 << 5 | 1 << 7 | 1 << 8 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12;
 
+/// Bits of Kafka's operations on a topic: read, write, create, delete, alter, describe, describe and alter configs.
+pub(super) const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
+
+/// Topics that Kafka's brokers write themselves.
+pub(super) const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+
 /// What a client says that does not know the leader epoch, or a request that has no place for it.
 pub(super) const ANY_EPOCH: i32 = -1;
 

@@ -39,7 +39,9 @@ pub enum ApiKey {
     AlterConfigs = 33,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
+    ListPartitionReassignments = 46,
     DescribeCluster = 60,
+    DescribeTopicPartitions = 75,
 }
 
 impl ApiKey {
@@ -77,7 +79,7 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 16] = [
+pub const APIS: [Api; 18] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
@@ -95,7 +97,9 @@ pub const APIS: [Api; 16] = [
     Api::row(ApiKey::AlterConfigs, "AlterConfigs", 0, 2, 2),
     Api::row(ApiKey::CreatePartitions, "CreatePartitions", 0, 3, 2),
     Api::row(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", 0, 1, 1),
+    Api::row(ApiKey::ListPartitionReassignments, "ListPartitionReassignments", 0, 0, 0),
     Api::row(ApiKey::DescribeCluster, "DescribeCluster", 0, 1, 0),
+    Api::row(ApiKey::DescribeTopicPartitions, "DescribeTopicPartitions", 0, 0, 0),
 ];
 
 /// The row of a key, if this machine speaks that API.

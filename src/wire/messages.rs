@@ -33,10 +33,18 @@ pub use kafka_protocol::messages::describe_configs_request::DescribeConfigsResou
 pub use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
+pub use kafka_protocol::messages::describe_topic_partitions_request::{Cursor as AskedCursor, TopicRequest};
+pub use kafka_protocol::messages::describe_topic_partitions_response::{
+    Cursor as NextCursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+};
 pub use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 pub use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
 pub use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 pub use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+pub use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
+pub use kafka_protocol::messages::list_partition_reassignments_response::{
+    OngoingPartitionReassignment, OngoingTopicReassignment,
+};
 pub use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 pub use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
@@ -47,10 +55,11 @@ pub use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, ApiVersionsRequest, ApiVersionsResponse, BrokerId,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
     DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeConfigsRequest, DescribeConfigsResponse, FindCoordinatorRequest, FindCoordinatorResponse,
-    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse,
-    ListOffsetsRequest, ListOffsetsResponse, MetadataRequest, MetadataResponse, OffsetForLeaderEpochRequest,
-    OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
+    FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
+    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse,
+    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -96,6 +105,14 @@ impl Request for CreatePartitionsRequest {
 
 impl Request for DescribeClusterRequest {
     const KEY: ApiKey = ApiKey::DescribeCluster;
+}
+
+impl Request for ListPartitionReassignmentsRequest {
+    const KEY: ApiKey = ApiKey::ListPartitionReassignments;
+}
+
+impl Request for DescribeTopicPartitionsRequest {
+    const KEY: ApiKey = ApiKey::DescribeTopicPartitions;
 }
 
 impl Request for ApiVersionsRequest {
@@ -270,6 +287,18 @@ impl Response for IncrementalAlterConfigsResponse {
 
 impl Response for CreatePartitionsResponse {
     const KEY: ApiKey = ApiKey::CreatePartitions;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for ListPartitionReassignmentsResponse {
+    const KEY: ApiKey = ApiKey::ListPartitionReassignments;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for DescribeTopicPartitionsResponse {
+    const KEY: ApiKey = ApiKey::DescribeTopicPartitions;
 
     fn fit(&mut self, _version: i16) {}
 }

@@ -25,6 +25,8 @@ enum Shape {
     Text(i16),
     /// An array of structures, null from this version on; each structure ends in a tag section in flexible versions.
     Structures(i16, &'static [Field]),
+    /// A structure, or null; it ends in a tag section in flexible versions.
+    NullableStructure(&'static [Field]),
     /// An array of strings, never null.
     Texts,
     /// An array of strings, or null.
@@ -147,6 +149,15 @@ const CREATE_PARTITIONS: &[Field] = &[
     all(Shape::Fixed(4 + 1)),
 ];
 
+const LIST_PARTITION_REASSIGNMENTS: &[Field] =
+    &[all(Shape::Fixed(4)), all(Shape::Structures(0, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))]))];
+
+const DESCRIBE_TOPIC_PARTITIONS: &[Field] = &[
+    all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER))])),
+    all(Shape::Fixed(4)),
+    all(Shape::NullableStructure(&[all(Shape::Text(NEVER)), all(Shape::Fixed(4))])),
+];
+
 const DESCRIBE_CLUSTER: &[Field] = &[all(Shape::Fixed(1)), since(1, Shape::Fixed(1))];
 
 fn fields(key: ApiKey) -> &'static [Field] {
@@ -162,6 +173,8 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
+        ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
+        ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
         ApiKey::CreateTopics => CREATE_TOPICS,
         ApiKey::DeleteTopics => DELETE_TOPICS,
         ApiKey::DeleteRecords => DELETE_RECORDS,
@@ -195,6 +208,11 @@ fn walk_shape(reader: &mut SliceReader<'_>, shape: Shape, version: i16, flexible
             None if version >= null_since => Ok(()),
             None => Err(DecodeError::Null),
             Some(count) => (0..count).try_for_each(|_| walk(reader, fields, version, flexible)),
+        },
+        // One byte: 1 for a structure; the generated decoder takes any other for null.
+        Shape::NullableStructure(fields) => match reader.take(1)? {
+            [1] => walk(reader, fields, version, flexible),
+            _ => Ok(()),
         },
         Shape::Texts => {
             let count = reader.required_count(flexible, 1)?;

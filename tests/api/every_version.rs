@@ -384,7 +384,9 @@ fn c48_nobody_is_throttled_in_any_version() {
     not_throttled!(AlterConfigsRequest::default());
     not_throttled!(IncrementalAlterConfigsRequest::default());
     not_throttled!(crate::describe::grow_request("t", 1));
+    not_throttled!(ListPartitionReassignmentsRequest::default());
     not_throttled!(DescribeClusterRequest::default());
+    not_throttled!(DescribeTopicPartitionsRequest::default());
     let served: usize = corelane::wire::api::APIS.iter().map(|api| (api.min..=api.max).count()).sum();
     assert_eq!(checked, served, "an API is missing here");
 }

@@ -21,3 +21,4 @@ mod produce;
 mod sessions;
 mod start_and_stop;
 mod storm;
+mod topic_partitions;

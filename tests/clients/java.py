@@ -25,6 +25,8 @@ POM = """<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0<
 PACKAGES = {
     (OLD, "ConsoleProducer"): "kafka.tools", (OLD, "BrokerApiVersionsCommand"): "kafka.admin",
     (OLD, "ConfigCommand"): "kafka.admin", (NEW, "ConfigCommand"): "kafka.admin",
+    (OLD, "ReassignPartitionsCommand"): "org.apache.kafka.tools.reassign",
+    (NEW, "ReassignPartitionsCommand"): "org.apache.kafka.tools.reassign",
 }
 
 

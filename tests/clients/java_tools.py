@@ -15,7 +15,7 @@ RECORDS = MEGABYTES * 1_000_000 // RECORD_BYTES
 APIS_LISTED = {
     "Produce": (0, 11), "Fetch": (4, 17), "ListOffsets": (1, 9), "Metadata": (0, 12), "ApiVersions": (0, 4), "CreateTopics": (2, 7),
     "DeleteTopics": (1, 6), "DeleteRecords": (0, 2), "InitProducerId": (0, 5), "OffsetForLeaderEpoch": (2, 4),
-    "DescribeConfigs": (1, 4), "CreatePartitions": (0, 3), "DescribeCluster": (0, 1),
+    "DescribeConfigs": (1, 4), "CreatePartitions": (0, 3), "DescribeCluster": (0, 1), "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0),
 }
 
 # Java turns to another partition with every batch: small ones, so that each partition gets records.
@@ -151,8 +151,15 @@ def broker_api_versions(tools):
     assert {node: address for node, (address, _) in found.items()} == dict(enumerate(tools.broker.listeners)), said
     for _, lines in found.values():
         for name, (low, high) in APIS_LISTED.items():
-            assert re.search(rf"^\t{name}\(\d+\): {low} to {high} \[usable: {high}\],?$", lines, re.M), f"{name} in {lines}"
+            span = str(low) if low == high else f"{low} to {high}"
+            assert re.search(rf"^\t{name}\(\d+\): {span} \[usable: {high}\],?$", lines, re.M), f"{name} in {lines}"
         assert "UNKNOWN" not in lines and "JoinGroup(11): UNSUPPORTED" in lines, lines
+
+
+def reassign_partitions(tools):
+    """Nothing is on the move."""
+    tools.topics("--create", "--topic", "t", "--partitions", "3")
+    assert tools.out("ReassignPartitionsCommand", "--list").strip() == "No partition reassignments found."
 
 
 def cluster_tool(tools):
@@ -213,7 +220,7 @@ def on_two_cores(version, check):
 def tests():
     checks = {
         "TopicCommand": topic_command, "GetOffsetShell": get_offset_shell, "DeleteRecordsCommand": delete_records,
-        "BrokerApiVersionsCommand": broker_api_versions, "ClusterTool": cluster_tool,
+        "BrokerApiVersionsCommand": broker_api_versions, "ClusterTool": cluster_tool, "ReassignPartitionsCommand": reassign_partitions,
     }
     for version in (OLD, NEW):
         for name, check in checks.items():

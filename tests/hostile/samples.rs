@@ -13,6 +13,7 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
@@ -101,6 +102,8 @@ fn sample(key: ApiKey, version: i16, topic_id: Uuid) -> Vec<u8> {
             let sent = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
             request(key, version, &sent)
         }
+        ApiKey::ListPartitionReassignments => request(key, version, &list_partition_reassignments()),
+        ApiKey::DescribeTopicPartitions => request(key, version, &describe_topic_partitions()),
     }
 }
 
@@ -254,6 +257,20 @@ fn incremental_alter_configs() -> IncrementalAlterConfigsRequest {
     };
     let resources = vec![resource(2, ABSENT), resource(2, TOPIC)];
     IncrementalAlterConfigsRequest::default().with_validate_only(true).with_resources(resources)
+}
+
+fn list_partition_reassignments() -> ListPartitionReassignmentsRequest {
+    let topic = ListPartitionReassignmentsTopics::default().with_name(name(TOPIC)).with_partition_indexes(vec![0, 1]);
+    ListPartitionReassignmentsRequest::default().with_timeout_ms(1000).with_topics(Some(vec![topic]))
+}
+
+fn describe_topic_partitions() -> DescribeTopicPartitionsRequest {
+    let topic = |topic: &str| describe_topic_partitions_request::TopicRequest::default().with_name(name(topic));
+    let cursor = describe_topic_partitions_request::Cursor::default().with_topic_name(name(TOPIC));
+    DescribeTopicPartitionsRequest::default()
+        .with_topics(vec![topic(TOPIC), topic(ABSENT)])
+        .with_response_partition_limit(1)
+        .with_cursor(Some(cursor))
 }
 
 fn create_partitions() -> CreatePartitionsRequest {

@@ -48,6 +48,12 @@ fn corpus() -> Vec<BytesMut> {
                     request(api.key, version, &samples::incremental_alter_configs_request(version))
                 }
                 ApiKey::DescribeCluster => request(api.key, version, &samples::describe_cluster_request(version)),
+                ApiKey::ListPartitionReassignments => {
+                    request(api.key, version, &samples::list_partition_reassignments_request(version))
+                }
+                ApiKey::DescribeTopicPartitions => {
+                    request(api.key, version, &samples::describe_topic_partitions_request(version))
+                }
             });
         }
     }
@@ -89,6 +95,8 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::CreatePartitions => receive_message::<CreatePartitionsRequest>(body, version),
         ApiKey::IncrementalAlterConfigs => receive_message::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => receive_message::<DescribeClusterRequest>(body, version),
+        ApiKey::ListPartitionReassignments => receive_message::<ListPartitionReassignmentsRequest>(body, version),
+        ApiKey::DescribeTopicPartitions => receive_message::<DescribeTopicPartitionsRequest>(body, version),
     }
 }
 
@@ -250,6 +258,8 @@ fn assert_agreement(frame: &[u8]) {
         ApiKey::CreatePartitions => assert_walk::<CreatePartitionsRequest>(body, version),
         ApiKey::IncrementalAlterConfigs => assert_walk::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => assert_walk::<DescribeClusterRequest>(body, version),
+        ApiKey::ListPartitionReassignments => assert_walk::<ListPartitionReassignmentsRequest>(body, version),
+        ApiKey::DescribeTopicPartitions => assert_walk::<DescribeTopicPartitionsRequest>(body, version),
     }
 }
 

@@ -178,6 +178,22 @@ pub fn create_partitions_request(_version: i16) -> CreatePartitionsRequest {
     ])
 }
 
+pub fn list_partition_reassignments_request(_version: i16) -> ListPartitionReassignmentsRequest {
+    let topic = |topic: &str, partitions: &[i32]| {
+        ListPartitionReassignmentsTopics::default().with_name(name(topic)).with_partition_indexes(partitions.to_vec())
+    };
+    let topics = vec![topic("orders", &[0, 1, -1]), topic("", &[])];
+    ListPartitionReassignmentsRequest::default().with_timeout_ms(1000).with_topics(Some(topics))
+}
+
+pub fn describe_topic_partitions_request(_version: i16) -> DescribeTopicPartitionsRequest {
+    let topic = |topic: &str| TopicRequest::default().with_name(name(topic));
+    DescribeTopicPartitionsRequest::default()
+        .with_topics(vec![topic("orders"), topic("")])
+        .with_response_partition_limit(7)
+        .with_cursor(Some(AskedCursor::default().with_topic_name(name("orders")).with_partition_index(3)))
+}
+
 pub fn describe_cluster_request(version: i16) -> DescribeClusterRequest {
     let sent = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
     if version >= 1 { sent.with_endpoint_type(2) } else { sent }
@@ -211,6 +227,14 @@ pub fn requests_arrive(key: ApiKey) {
             ApiKey::IncrementalAlterConfigs => arrives(version, &incremental_alter_configs_request(version)),
             ApiKey::CreatePartitions => arrives(version, &create_partitions_request(version)),
             ApiKey::DescribeCluster => arrives(version, &describe_cluster_request(version)),
+            ApiKey::ListPartitionReassignments => {
+                arrives(version, &list_partition_reassignments_request(version));
+                arrives(version, &ListPartitionReassignmentsRequest::default().with_topics(None));
+            }
+            ApiKey::DescribeTopicPartitions => {
+                arrives(version, &describe_topic_partitions_request(version));
+                arrives(version, &DescribeTopicPartitionsRequest::default());
+            }
         }
     }
 }
@@ -454,6 +478,52 @@ pub fn describe_cluster_answers_arrive() {
             expected.endpoint_type = 1;
         }
         assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+pub fn list_partition_reassignments_answers_arrive() {
+    let nodes = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+    let partition = OngoingPartitionReassignment::default()
+        .with_partition_index(2)
+        .with_replicas(nodes(&[0, 1]))
+        .with_adding_replicas(nodes(&[1]))
+        .with_removing_replicas(nodes(&[0]));
+    let topic = OngoingTopicReassignment::default().with_name(name("orders")).with_partitions(vec![partition]);
+    let sent = ListPartitionReassignmentsResponse::default().with_throttle_time_ms(4).with_error_code(41);
+    for sent in
+        [sent.clone().with_error_message(Some(text("no"))).with_topics(vec![topic]), sent.with_error_message(None)]
+    {
+        for version in versions(ApiKey::ListPartitionReassignments) {
+            assert_eq!(answered(version, &sent), sent, "version {version}");
+        }
+    }
+}
+
+pub fn describe_topic_partitions_answers_arrive() {
+    let nodes = |ids: &[i32]| ids.iter().copied().map(BrokerId).collect::<Vec<_>>();
+    let partition = DescribeTopicPartitionsResponsePartition::default()
+        .with_error_code(5)
+        .with_partition_index(2)
+        .with_leader_id(BrokerId(1))
+        .with_leader_epoch(3)
+        .with_replica_nodes(nodes(&[1, 2]))
+        .with_isr_nodes(nodes(&[1]))
+        .with_eligible_leader_replicas(Some(nodes(&[2])))
+        .with_last_known_elr(None)
+        .with_offline_replicas(nodes(&[2]));
+    let topic = DescribeTopicPartitionsResponseTopic::default()
+        .with_name(Some(name("orders")))
+        .with_topic_id(Uuid::from_bytes([7; 16]))
+        .with_is_internal(true)
+        .with_topic_authorized_operations(6)
+        .with_partitions(vec![partition]);
+    let unknown = DescribeTopicPartitionsResponseTopic::default().with_error_code(3).with_name(None);
+    let cursor = NextCursor::default().with_topic_name(name("orders")).with_partition_index(3);
+    let sent = DescribeTopicPartitionsResponse::default().with_throttle_time_ms(4).with_topics(vec![topic, unknown]);
+    for sent in [sent.clone(), sent.with_next_cursor(Some(cursor))] {
+        for version in versions(ApiKey::DescribeTopicPartitions) {
+            assert_eq!(answered(version, &sent), sent, "version {version}");
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::base::ids::{CoreId, TopicId};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::{AutoCreateResult, ControllerRequest};
-use crate::broker::partition::{CLUSTER_OPERATIONS, broker_id};
+use crate::broker::partition::{CLUSTER_OPERATIONS, INTERNAL_TOPICS, TOPIC_OPERATIONS, broker_id};
 use crate::broker::question::Question;
 use crate::metadata::controller::topic_name::validate_topic_name;
 use crate::metadata::image::Image;
@@ -30,11 +30,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// See the module.
 pub(super) struct Metadata;
-
-/// Bits of Kafka's operations on a topic: read, write, create, delete, alter, describe, describe and alter configs.
-const TOPIC_OPERATIONS: i32 = 1 << 3 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 8 | 1 << 10 | 1 << 11;
-/// Topics that Kafka's brokers write themselves.
-const INTERNAL_TOPICS: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 
 impl Api for Metadata {
     const KEY: ApiKey = ApiKey::Metadata;
