@@ -39,6 +39,8 @@ pub const REQUEST_ELEMENTS_MAX: usize = 128 * 1024;
 pub const PARTITIONS_PER_REQUEST_MAX: usize = 10_000;
 /// Partitions in one answer to DescribeTopicPartitions (Kafka's `max.request.partition.size.limit`).
 pub const DESCRIBED_PARTITIONS_MAX: usize = 2_000;
+/// Producers in one answer to DescribeProducers; one partition's always fit.
+pub const DESCRIBED_PRODUCERS_MAX: usize = 10 * PRODUCERS_PER_PARTITION_MAX;
 /// Partitions of all topics of one machine.
 pub const PARTITIONS_PER_MACHINE_MAX: usize = 200_000;
 /// Bytes of all configs that one request may set.

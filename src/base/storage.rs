@@ -106,6 +106,15 @@ impl FilesDone {
     }
 }
 
+/// Room of the file system that a directory lies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DiskSpace {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What this process may still fill.
+    pub free_bytes: u64,
+}
+
 /// A disk, synchronous. One real implementation (runtime), one simulated (tests).
 pub trait Storage {
     /// Performs one operation.
@@ -117,8 +126,8 @@ pub trait Storage {
     /// Size of a file in bytes, `NotFound` if it does not exist.
     fn size(&mut self, path: &str) -> Result<u64, StorageError>;
 
-    /// Free bytes of the file system.
-    fn free_bytes(&mut self) -> Result<u64, StorageError>;
+    /// How large the file system is, and what is left.
+    fn space(&mut self) -> Result<DiskSpace, StorageError>;
 }
 
 /// Reads a whole file.

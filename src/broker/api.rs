@@ -11,6 +11,8 @@ mod delete_records;
 pub(super) mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
 mod describe_topic_partitions;
 pub(super) mod fetch;
 mod find_coordinator;
@@ -28,7 +30,9 @@ use crate::base::ids::TopicPartition;
 use crate::broker::broker::Broker;
 use crate::broker::session::AnswerSlot;
 use crate::wire::api::{APIS, ApiKey};
-use crate::wire::messages::{DeleteRecordsRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest};
+use crate::wire::messages::{
+    DeleteRecordsRequest, DescribeProducersRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
+};
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
 
@@ -66,6 +70,7 @@ pub(super) enum Held {
     ListOffsets(ListOffsetsRequest),
     DeleteRecords(DeleteRecordsRequest),
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
+    DescribeProducers(DescribeProducersRequest),
 }
 
 /// What a held request waits for.
@@ -122,10 +127,12 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     entry::<describe_configs::DescribeConfigs>(),
     entry::<alter_configs::AlterConfigs>(),
+    entry::<describe_log_dirs::DescribeLogDirs>(),
     entry::<create_partitions::CreatePartitions>(),
     entry::<incremental_alter_configs::IncrementalAlterConfigs>(),
     entry::<list_partition_reassignments::ListPartitionReassignments>(),
     entry::<describe_cluster::DescribeCluster>(),
+    entry::<describe_producers::DescribeProducers>(),
     entry::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
@@ -149,6 +156,9 @@ pub(super) fn resume(broker: &mut Broker, context: &Context, held: Held, now: No
         Held::ListOffsets(request) => list_offsets::ListOffsets::handle(broker, context, request, now),
         Held::OffsetForLeaderEpoch(request) => {
             offset_for_leader_epoch::OffsetForLeaderEpoch::handle(broker, context, request, now)
+        }
+        Held::DescribeProducers(request) => {
+            describe_producers::DescribeProducers::handle(broker, context, request, now)
         }
         Held::DeleteRecords(request) => delete_records::DeleteRecords::handle(broker, context, request, now),
     }

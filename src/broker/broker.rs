@@ -10,6 +10,7 @@
 use crate::base::clock::Now;
 use crate::base::ids::{ConnectionId, CoreId};
 use crate::base::limits::TIMEOUT_SCAN_MS;
+use crate::base::storage::DiskSpace;
 use crate::broker::api::{self, Context, Outcome};
 use crate::broker::controller_seat::ControllerSeat;
 use crate::broker::counters::Counters;
@@ -62,8 +63,10 @@ pub struct Broker {
     /// Number of the metadata log's last batch of file operations.
     pub(super) metadata_ticket: u64,
     pub(super) stop: StopStep,
-    /// Free space of the disk as last reported, and what had been appended by then.
-    free_bytes: (u64, u64),
+    /// Room of the disk as last reported; `None` before the first time.
+    pub(super) space: Option<DiskSpace>,
+    /// What had been appended by then.
+    appended_at_report: u64,
     next_scan_ns: u64,
     pub(super) effects: VecDeque<Effect>,
     pub(super) counters: Counters,
@@ -108,7 +111,8 @@ impl Broker {
             seat,
             metadata_ticket: 0,
             stop: StopStep::Running,
-            free_bytes: (u64::MAX, 0),
+            space: None,
+            appended_at_report: 0,
             next_scan_ns: 0,
             effects: VecDeque::new(),
             counters: Counters::default(),
@@ -136,7 +140,9 @@ impl Broker {
             Event::Log(input) => self.log.handle(input, now),
             Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
             Event::Mesh { from, message } => self.receive(from, message, now),
-            Event::FreeBytes { bytes } => self.free_bytes = (bytes, self.counters.appended_bytes),
+            Event::Space(space) => {
+                (self.space, self.appended_at_report) = (Some(space), self.counters.appended_bytes);
+            }
             Event::Tick => self.tick(now),
             Event::Stop => self.begin_stop(now),
         }
@@ -301,9 +307,9 @@ impl Broker {
     }
 
     fn tick(&mut self, now: Now) {
-        let (free_bytes, appended_bytes) = self.free_bytes;
+        let free_bytes = self.space.map_or(u64::MAX, |space| space.free_bytes);
         // Each appended byte will lie in a segment beside the journal, which has its space already.
-        let since = self.counters.appended_bytes - appended_bytes;
+        let since = self.counters.appended_bytes - self.appended_at_report;
         self.log.handle_tick(now, free_bytes.saturating_sub(since));
         self.fetches.expire(now.monotonic_ns);
         if now.monotonic_ns < self.next_scan_ns {

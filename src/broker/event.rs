@@ -2,7 +2,7 @@
 
 use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, CoreId};
-use crate::base::storage::{FileOp, FilesDone};
+use crate::base::storage::{DiskSpace, FileOp, FilesDone};
 use crate::broker::message::Message;
 use crate::log::effect::{LogEffect, LogInput};
 use bytes::BytesMut;
@@ -27,8 +27,8 @@ pub enum Event {
     Mesh { from: CoreId, message: Message },
     /// About every 10 ms, and right after a wake-up that `Broker::next_deadline` asked for.
     Tick,
-    /// Free bytes of the data directory's file system: at start, then about every second (S6). In between the broker counts down by itself.
-    FreeBytes { bytes: u64 },
+    /// Room of the data directory's file system: at start, then about every second (S6). In between the broker counts down by itself.
+    Space(DiskSpace),
     /// Stop gracefully: no new requests come; drain, flush, write the clean-shutdown mark, then `Effect::Stopped`.
     Stop,
 }

@@ -9,6 +9,8 @@ pub struct BrokerSettings {
     pub topic_defaults: TopicDefaults,
     /// `auto.create.topics.enable`.
     pub auto_create_topics: bool,
+    /// The data directory as clients are told of it; the runtime makes it absolute.
+    pub log_dir: String,
     /// The whole configuration as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -17,7 +19,8 @@ impl BrokerSettings {
     /// What the brokers need of a configuration.
     pub fn of(config: &Config) -> BrokerSettings {
         let (topic_defaults, auto_create_topics) = (config.topic_defaults, config.auto_create_topics);
-        BrokerSettings { topic_defaults, auto_create_topics, values: config.values.clone() }
+        let (log_dir, values) = (config.data_dir.clone(), config.values.clone());
+        BrokerSettings { topic_defaults, auto_create_topics, log_dir, values }
     }
 }
 

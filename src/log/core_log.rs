@@ -25,7 +25,7 @@ use crate::log::effect_queue::EffectQueue;
 use crate::log::journal::Journal;
 use crate::log::journal_frame::FrameBody;
 use crate::log::log::{Log, LogState};
-use crate::log::producer_state::Verdict;
+use crate::log::producer_state::{Producers, Verdict};
 use crate::log::reading::{IndexCache, PendingRead};
 use crate::log::search::{PendingSearch, Searches};
 use crate::log::segment_move::Move;
@@ -244,6 +244,17 @@ impl CoreLog {
     /// The offsets of a partition, open or not.
     pub fn offsets(&self, partition: TopicPartition) -> Option<PartitionOffsets> {
         self.logs.get(&partition).map(Log::offsets)
+    }
+
+    /// What a partition takes on the disk, open or not: segments that hold something at or above the log start, and what of the
+    /// rest only the journal has.
+    pub fn disk_bytes(&self, partition: TopicPartition) -> Option<u64> {
+        self.logs.get(&partition).map(Log::disk_bytes)
+    }
+
+    /// The idempotent producers of a partition, by id in no order. The partition is open.
+    pub fn producers(&self, partition: TopicPartition) -> Option<&Producers> {
+        Some(&self.logs.get(&partition)?.open_state()?.producers)
     }
 
     /// Largest epoch at or below `asked` and its end offset ([`end_offset`](crate::log::leader_epochs::LeaderEpochs::end_offset)). The partition is open.

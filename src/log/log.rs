@@ -145,6 +145,12 @@ impl Log {
         self.flushed_end.min(self.high_watermark)
     }
 
+    /// Bytes of segments and of pinned batches, without those that lie wholly below the log start: they are on their way out.
+    pub fn disk_bytes(&self) -> u64 {
+        let segments = self.segments.iter().filter(|segment| segment.end > self.log_start);
+        segments.map(|segment| segment.file_bytes).sum::<u64>() + self.tail.pinned_bytes_from(self.log_start)
+    }
+
     /// The open state, if it is in memory.
     pub fn open_state(&self) -> Option<&OpenState> {
         match &self.state {

@@ -12,8 +12,10 @@ use crate::wire::record_batch::BatchHeader;
 use bytes::{BufMut, BytesMut};
 use std::collections::VecDeque;
 
-/// Bytes of an encoded producer, at most: id, epoch, count, five batches.
-pub const PRODUCER_BYTES_MAX: usize = 11 + PRODUCER_BATCHES_MAX * 24;
+/// Bytes of an encoded producer, at most: id, epoch, timestamp, count, five batches.
+pub const PRODUCER_BYTES_MAX: usize = PRODUCER_BYTES_MIN + PRODUCER_BATCHES_MAX * 24;
+
+const PRODUCER_BYTES_MIN: usize = 8 + 2 + 8 + 1;
 
 /// One remembered batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct ProducedBatch {
 pub struct Producer {
     /// Newest epoch seen.
     pub epoch: i16,
+    /// Largest timestamp of its newest batch, as the batch's header says: for people who look, nothing depends on it.
+    pub last_timestamp: i64,
     /// Newest last, at most [`PRODUCER_BATCHES_MAX`], all of `epoch`.
     pub batches: VecDeque<ProducedBatch>,
 }
@@ -62,6 +66,11 @@ pub struct Producers {
 }
 
 impl Producers {
+    /// All of them, by id in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, &Producer)> {
+        self.by_id.iter().map(|(id, producer)| (*id, producer))
+    }
+
     /// Number of producers.
     pub fn len(&self) -> usize {
         self.by_id.len()
@@ -109,7 +118,8 @@ impl Producers {
         let end = base.plus(i64::from(header.last_offset_delta) + 1);
         let last_sequence = sequence_plus(header.base_sequence, header.last_offset_delta);
         let batch = ProducedBatch { first_sequence: header.base_sequence, last_sequence, base, end };
-        let fresh = || Producer { epoch: header.producer_epoch, batches: VecDeque::new() };
+        let last_timestamp = header.max_timestamp;
+        let fresh = || Producer { epoch: header.producer_epoch, last_timestamp, batches: VecDeque::new() };
         let producer = self.by_id.entry(header.producer_id).or_insert_with(fresh);
         if producer.epoch != header.producer_epoch {
             *producer = fresh();
@@ -118,6 +128,7 @@ impl Producers {
             producer.batches.pop_front();
         }
         producer.batches.push_back(batch);
+        producer.last_timestamp = last_timestamp;
         if self.by_id.len() > PRODUCERS_PER_PARTITION_MAX {
             self.forget_unused();
         }
@@ -147,6 +158,7 @@ impl Producers {
             let producer = &self.by_id[&id];
             out.put_i64(id);
             out.put_i16(producer.epoch);
+            out.put_i64(producer.last_timestamp);
             out.put_u8(producer.batches.len() as u8);
             for batch in &producer.batches {
                 out.put_i32(batch.first_sequence);
@@ -164,17 +176,18 @@ impl Producers {
 
     /// Reads what [`Producers::encode`] wrote.
     pub fn decode(from: &mut Decoder<'_>) -> Option<Vec<(i64, Producer)>> {
-        let count = from.count(11)?;
+        let count = from.count(PRODUCER_BYTES_MIN)?;
         let mut producers = Vec::with_capacity(count);
         for _ in 0..count {
-            let (id, epoch, batch_count) = (from.i64()?, from.i16()?, from.u8()?);
+            let (id, epoch) = (from.i64()?, from.i16()?);
+            let (last_timestamp, batch_count) = (from.i64()?, from.u8()?);
             let mut batches = VecDeque::new();
             for _ in 0..batch_count {
                 let (first_sequence, last_sequence) = (from.i32()?, from.i32()?);
                 let (base, end) = (Offset(from.i64()?), Offset(from.i64()?));
                 batches.push_back(ProducedBatch { first_sequence, last_sequence, base, end });
             }
-            producers.push((id, Producer { epoch, batches }));
+            producers.push((id, Producer { epoch, last_timestamp, batches }));
         }
         Some(producers)
     }

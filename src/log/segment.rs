@@ -14,7 +14,7 @@
 //! 48 position of the block before u64 (all ones: none) | 56 its length u32
 //! 60 index runs: count u32, then base i64, position u32, bytes u32, checksum u32, max timestamp i64 each
 //!    leader epochs: count u32, then epoch i32, start offset i64 each
-//!    producers: count u32, then id i64, epoch i16, batch count u8, batches (first, last sequence i32, base, end i64) each
+//!    producers: count u32, then id i64, epoch i16, newest timestamp i64, batch count u8, batches (first, last sequence i32, base, end i64) each
 //!    aborted transactions: count u32 (none before transactions exist)
 //! padding to 4096
 //! ```

@@ -84,6 +84,12 @@ impl Tail {
         self.pinned_bytes
     }
 
+    /// Bytes of the pinned batches that hold something at or above `start`.
+    pub fn pinned_bytes_from(&self, start: Offset) -> u64 {
+        let below = self.pinned().take_while(|batch| batch.end <= start);
+        self.pinned_bytes - below.map(|batch| batch.bytes.len() as u64).sum::<u64>()
+    }
+
     /// Memory that the pinned batches keep alive.
     pub fn pinned_cost(&self) -> u64 {
         self.pinned_cost

@@ -3,7 +3,7 @@
 use crate::base::clock::Now;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
-use crate::base::storage::{FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
+use crate::base::storage::{DiskSpace, FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
 use crate::log::core_log::{
     Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings,
     Read, Refusal,
@@ -84,8 +84,8 @@ impl Storage for MemoryDisk {
         self.files.get(path).map(|file| file.len() as u64).ok_or(StorageError::NotFound)
     }
 
-    fn free_bytes(&mut self) -> Result<u64, StorageError> {
-        Ok(1 << 40)
+    fn space(&mut self) -> Result<DiskSpace, StorageError> {
+        Ok(DiskSpace { total_bytes: 1 << 40, free_bytes: 1 << 40 })
     }
 }
 

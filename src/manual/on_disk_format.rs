@@ -68,7 +68,7 @@
 //!  60 ├───────────────┘               │ index runs: count u32, then each 28: base i64, position u32, bytes u32, checksum u32,
 //!     │                               │   max timestamp i64
 //!     │                               │ leader epochs: count u32, then each 12: epoch i32, start offset i64
-//!     │                               │ producers: count u32, then id i64, epoch i16, batch count u8, and per batch 24:
+//!     │                               │ producers: count u32, then id i64, epoch i16, newest timestamp i64, batch count u8, and per batch 24:
 //!     │                               │   first sequence i32, last sequence i32, base offset i64, end offset i64
 //!     └───────────────────────────────┘ aborted transactions: count u32 (0); padding to 8, then to 4096
 //! ```

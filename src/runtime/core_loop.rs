@@ -293,8 +293,8 @@ impl CoreLoop {
         }
         self.swept_ms = now.monotonic_ms();
         self.sockets.sweep();
-        match self.storage.free_bytes() {
-            Ok(bytes) => self.broker.handle(Event::FreeBytes { bytes }, now),
+        match self.storage.space() {
+            Ok(space) => self.broker.handle(Event::Space(space), now),
             Err(error) => tracing::warn!(?error, "cannot ask for the free space of the data directory"),
         }
     }

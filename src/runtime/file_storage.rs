@@ -10,7 +10,7 @@
 //! F4: after a failed `syncfs` none succeeds any more: the kernel tells of lost pages once, and every core relies on the answer.
 
 use crate::base::gather::Gather;
-use crate::base::storage::{BLOCK_BYTES, FileOp, FileOpResult, Storage, StorageError};
+use crate::base::storage::{BLOCK_BYTES, DiskSpace, FileOp, FileOpResult, Storage, StorageError};
 use crate::runtime::aligned::AlignedBuffer;
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -259,7 +259,7 @@ impl Storage for FileStorage {
         std::fs::metadata(self.full_path(path)).map(|found| found.len()).map_err(|error| failed("stat", path, &error))
     }
 
-    fn free_bytes(&mut self) -> Result<u64, StorageError> {
+    fn space(&mut self) -> Result<DiskSpace, StorageError> {
         // SAFETY: all-zero bytes are a valid `statvfs`, a plain structure of integers.
         let mut found: libc::statvfs = unsafe { std::mem::zeroed() };
         // SAFETY: the descriptor is open as long as `shared` lives; `found` is a valid place for the result.
@@ -267,7 +267,8 @@ impl Storage for FileStorage {
         if result != 0 {
             return Err(failed("statvfs", ".", &Error::last_os_error()));
         }
-        Ok(found.f_bavail * found.f_frsize)
+        let (total_bytes, free_bytes) = (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize);
+        Ok(DiskSpace { total_bytes, free_bytes })
     }
 }
 

@@ -154,6 +154,11 @@ fn port_refused(address: SocketAddr, core: u16, error: &std::io::Error) -> Strin
     format!("core {core} cannot listen on {address}: {error}\nRemedy: {remedy}")
 }
 
+/// As clients are told of it, whatever directory the process was started in.
+fn absolute(data_dir: &str) -> String {
+    std::path::absolute(data_dir).map_or_else(|_| data_dir.to_string(), |path| path.display().to_string())
+}
+
 fn start_brokers(
     config: &Config,
     cores: u16,
@@ -172,7 +177,7 @@ fn start_brokers(
             journal_accept_loss: config.journal_accept_loss,
             tail_cache_bytes: config.tail_cache_bytes,
         },
-        broker: BrokerSettings::of(config),
+        broker: BrokerSettings { log_dir: absolute(&config.data_dir), ..BrokerSettings::of(config) },
     };
     let mut progress = |text: &str| tracing::info!("{text}");
     let refused = |refusal: Refusal| refusal.to_string();

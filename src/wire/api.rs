@@ -37,10 +37,12 @@ pub enum ApiKey {
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
     ListPartitionReassignments = 46,
     DescribeCluster = 60,
+    DescribeProducers = 61,
     DescribeTopicPartitions = 75,
 }
 
@@ -79,7 +81,7 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 18] = [
+pub const APIS: [Api; 20] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
@@ -95,10 +97,12 @@ pub const APIS: [Api; 18] = [
     Api::row(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", 2, 4, 4),
     Api::row(ApiKey::DescribeConfigs, "DescribeConfigs", 1, 4, 4),
     Api::row(ApiKey::AlterConfigs, "AlterConfigs", 0, 2, 2),
+    Api::row(ApiKey::DescribeLogDirs, "DescribeLogDirs", 1, 4, 2),
     Api::row(ApiKey::CreatePartitions, "CreatePartitions", 0, 3, 2),
     Api::row(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", 0, 1, 1),
     Api::row(ApiKey::ListPartitionReassignments, "ListPartitionReassignments", 0, 0, 0),
     Api::row(ApiKey::DescribeCluster, "DescribeCluster", 0, 1, 0),
+    Api::row(ApiKey::DescribeProducers, "DescribeProducers", 0, 0, 0),
     Api::row(ApiKey::DescribeTopicPartitions, "DescribeTopicPartitions", 0, 0, 0),
 ];
 

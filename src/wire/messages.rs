@@ -33,6 +33,14 @@ pub use kafka_protocol::messages::describe_configs_request::DescribeConfigsResou
 pub use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
+pub use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
+pub use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+pub use kafka_protocol::messages::describe_producers_request::TopicRequest as DescribeProducersTopic;
+pub use kafka_protocol::messages::describe_producers_response::{
+    PartitionResponse as DescribedPartition, ProducerState, TopicResponse as DescribedTopic,
+};
 pub use kafka_protocol::messages::describe_topic_partitions_request::{Cursor as AskedCursor, TopicRequest};
 pub use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor as NextCursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
@@ -55,11 +63,13 @@ pub use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, ApiVersionsRequest, ApiVersionsResponse, BrokerId,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
     DeleteRecordsResponse, DeleteTopicsRequest, DeleteTopicsResponse, DescribeClusterRequest, DescribeClusterResponse,
-    DescribeConfigsRequest, DescribeConfigsResponse, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
-    FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
-    InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest, ListOffsetsResponse,
-    ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest, MetadataResponse,
-    OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName, TransactionalId,
+    DescribeConfigsRequest, DescribeConfigsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
+    DescribeProducersRequest, DescribeProducersResponse, DescribeTopicPartitionsRequest,
+    DescribeTopicPartitionsResponse, FindCoordinatorRequest, FindCoordinatorResponse, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, InitProducerIdRequest, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest,
+    MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName,
+    TransactionalId,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -105,6 +115,14 @@ impl Request for CreatePartitionsRequest {
 
 impl Request for DescribeClusterRequest {
     const KEY: ApiKey = ApiKey::DescribeCluster;
+}
+
+impl Request for DescribeLogDirsRequest {
+    const KEY: ApiKey = ApiKey::DescribeLogDirs;
+}
+
+impl Request for DescribeProducersRequest {
+    const KEY: ApiKey = ApiKey::DescribeProducers;
 }
 
 impl Request for ListPartitionReassignmentsRequest {
@@ -287,6 +305,25 @@ impl Response for IncrementalAlterConfigsResponse {
 
 impl Response for CreatePartitionsResponse {
     const KEY: ApiKey = ApiKey::CreatePartitions;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for DescribeLogDirsResponse {
+    const KEY: ApiKey = ApiKey::DescribeLogDirs;
+
+    fn fit(&mut self, version: i16) {
+        if version < 3 {
+            self.error_code = ErrorCode::None.code();
+        }
+        for dir in self.results.iter_mut().filter(|_| version < 4) {
+            (dir.total_bytes, dir.usable_bytes) = (-1, -1);
+        }
+    }
+}
+
+impl Response for DescribeProducersResponse {
+    const KEY: ApiKey = ApiKey::DescribeProducers;
 
     fn fit(&mut self, _version: i16) {}
 }

@@ -149,6 +149,12 @@ const CREATE_PARTITIONS: &[Field] = &[
     all(Shape::Fixed(4 + 1)),
 ];
 
+const DESCRIBE_LOG_DIRS: &[Field] =
+    &[all(Shape::Structures(0, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))]))];
+
+const DESCRIBE_PRODUCERS: &[Field] =
+    &[all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))]))];
+
 const LIST_PARTITION_REASSIGNMENTS: &[Field] =
     &[all(Shape::Fixed(4)), all(Shape::Structures(0, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))]))];
 
@@ -173,6 +179,8 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::IncrementalAlterConfigs => INCREMENTAL_ALTER_CONFIGS,
         ApiKey::CreatePartitions => CREATE_PARTITIONS,
         ApiKey::DescribeCluster => DESCRIBE_CLUSTER,
+        ApiKey::DescribeLogDirs => DESCRIBE_LOG_DIRS,
+        ApiKey::DescribeProducers => DESCRIBE_PRODUCERS,
         ApiKey::ListPartitionReassignments => LIST_PARTITION_REASSIGNMENTS,
         ApiKey::DescribeTopicPartitions => DESCRIBE_TOPIC_PARTITIONS,
         ApiKey::CreateTopics => CREATE_TOPICS,

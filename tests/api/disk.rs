@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use corelane::base::gather::Gather;
-use corelane::base::storage::{FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
+use corelane::base::storage::{DiskSpace, FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -22,6 +22,12 @@ impl Disk {
             }
         }
         FilesDone { results }
+    }
+
+    /// Bytes of all files below a directory.
+    pub fn bytes_below(&self, dir: &str) -> u64 {
+        let below = self.files.iter().filter(|(path, _)| path.starts_with(&format!("{dir}/")));
+        below.map(|(_, file)| file.len() as u64).sum()
     }
 
     /// Writes whole blocks, padded with zeros.
@@ -105,7 +111,7 @@ impl Storage for Disk {
         self.files.get(path).map(|file| file.len() as u64).ok_or(StorageError::NotFound)
     }
 
-    fn free_bytes(&mut self) -> Result<u64, StorageError> {
-        Ok(1 << 40)
+    fn space(&mut self) -> Result<DiskSpace, StorageError> {
+        Ok(DiskSpace { total_bytes: 1 << 41, free_bytes: 1 << 40 })
     }
 }

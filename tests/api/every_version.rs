@@ -384,6 +384,8 @@ fn c48_nobody_is_throttled_in_any_version() {
     not_throttled!(AlterConfigsRequest::default());
     not_throttled!(IncrementalAlterConfigsRequest::default());
     not_throttled!(crate::describe::grow_request("t", 1));
+    not_throttled!(DescribeLogDirsRequest::default());
+    not_throttled!(DescribeProducersRequest::default());
     not_throttled!(ListPartitionReassignmentsRequest::default());
     not_throttled!(DescribeClusterRequest::default());
     not_throttled!(DescribeTopicPartitionsRequest::default());

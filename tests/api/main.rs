@@ -10,6 +10,7 @@ mod bad_inputs;
 mod by_time;
 mod configs;
 mod describe;
+mod disk_and_producers;
 mod edges;
 mod epochs;
 mod every_version;

@@ -7,7 +7,7 @@ use corelane::base::clock::Now;
 use corelane::base::config::Config;
 use corelane::base::gather::Gather;
 use corelane::base::ids::{ConnectionId, CoreId};
-use corelane::base::storage::StorageError;
+use corelane::base::storage::{DiskSpace, StorageError};
 use corelane::broker::broker::Broker;
 use corelane::broker::event::{Effect, Event};
 use corelane::broker::settings::{Advertised, BrokerSettings};
@@ -319,7 +319,8 @@ impl World {
     /// Tells the brokers how much room the disk has.
     pub fn set_free_bytes(&mut self, bytes: u64) {
         for core in 0..self.brokers.len() {
-            self.events.push_back((core, Event::FreeBytes { bytes }));
+            let space = DiskSpace { total_bytes: 1 << 41, free_bytes: bytes };
+            self.events.push_back((core, Event::Space(space)));
             self.events.push_back((core, Event::Tick));
         }
         self.run();

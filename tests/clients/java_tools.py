@@ -16,6 +16,7 @@ APIS_LISTED = {
     "Produce": (0, 11), "Fetch": (4, 17), "ListOffsets": (1, 9), "Metadata": (0, 12), "ApiVersions": (0, 4), "CreateTopics": (2, 7),
     "DeleteTopics": (1, 6), "DeleteRecords": (0, 2), "InitProducerId": (0, 5), "OffsetForLeaderEpoch": (2, 4),
     "DescribeConfigs": (1, 4), "CreatePartitions": (0, 3), "DescribeCluster": (0, 1), "ListPartitionReassignments": (0, 0), "DescribeTopicPartitions": (0, 0),
+    "DescribeLogDirs": (1, 4), "DescribeProducers": (0, 0),
 }
 
 # Java turns to another partition with every batch: small ones, so that each partition gets records.

@@ -11,6 +11,7 @@ use kafka_protocol::messages::create_topics_request::{
 use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
@@ -102,6 +103,8 @@ fn sample(key: ApiKey, version: i16, topic_id: Uuid) -> Vec<u8> {
             let sent = DescribeClusterRequest::default().with_include_cluster_authorized_operations(true);
             request(key, version, &sent)
         }
+        ApiKey::DescribeLogDirs => request(key, version, &describe_log_dirs()),
+        ApiKey::DescribeProducers => request(key, version, &describe_producers()),
         ApiKey::ListPartitionReassignments => request(key, version, &list_partition_reassignments()),
         ApiKey::DescribeTopicPartitions => request(key, version, &describe_topic_partitions()),
     }
@@ -257,6 +260,16 @@ fn incremental_alter_configs() -> IncrementalAlterConfigsRequest {
     };
     let resources = vec![resource(2, ABSENT), resource(2, TOPIC)];
     IncrementalAlterConfigsRequest::default().with_validate_only(true).with_resources(resources)
+}
+
+fn describe_log_dirs() -> DescribeLogDirsRequest {
+    let topic = DescribableLogDirTopic::default().with_topic(name(TOPIC)).with_partitions(vec![0, 1]);
+    DescribeLogDirsRequest::default().with_topics(Some(vec![topic]))
+}
+
+fn describe_producers() -> DescribeProducersRequest {
+    let topic = describe_producers_request::TopicRequest::default().with_name(name(TOPIC));
+    DescribeProducersRequest::default().with_topics(vec![topic.with_partition_indexes(vec![0, 1])])
 }
 
 fn list_partition_reassignments() -> ListPartitionReassignmentsRequest {

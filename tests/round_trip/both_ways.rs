@@ -32,6 +32,8 @@ fn answers_arrive(key: ApiKey) {
         ApiKey::IncrementalAlterConfigs => messages::incremental_alter_configs_answers_arrive(),
         ApiKey::CreatePartitions => messages::create_partitions_answers_arrive(),
         ApiKey::DescribeCluster => messages::describe_cluster_answers_arrive(),
+        ApiKey::DescribeLogDirs => messages::describe_log_dirs_answers_arrive(),
+        ApiKey::DescribeProducers => messages::describe_producers_answers_arrive(),
         ApiKey::ListPartitionReassignments => messages::list_partition_reassignments_answers_arrive(),
         ApiKey::DescribeTopicPartitions => messages::describe_topic_partitions_answers_arrive(),
     }

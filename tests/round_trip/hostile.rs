@@ -48,6 +48,8 @@ fn corpus() -> Vec<BytesMut> {
                     request(api.key, version, &samples::incremental_alter_configs_request(version))
                 }
                 ApiKey::DescribeCluster => request(api.key, version, &samples::describe_cluster_request(version)),
+                ApiKey::DescribeLogDirs => request(api.key, version, &samples::describe_log_dirs_request(version)),
+                ApiKey::DescribeProducers => request(api.key, version, &samples::describe_producers_request(version)),
                 ApiKey::ListPartitionReassignments => {
                     request(api.key, version, &samples::list_partition_reassignments_request(version))
                 }
@@ -95,6 +97,8 @@ fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::CreatePartitions => receive_message::<CreatePartitionsRequest>(body, version),
         ApiKey::IncrementalAlterConfigs => receive_message::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => receive_message::<DescribeClusterRequest>(body, version),
+        ApiKey::DescribeLogDirs => receive_message::<DescribeLogDirsRequest>(body, version),
+        ApiKey::DescribeProducers => receive_message::<DescribeProducersRequest>(body, version),
         ApiKey::ListPartitionReassignments => receive_message::<ListPartitionReassignmentsRequest>(body, version),
         ApiKey::DescribeTopicPartitions => receive_message::<DescribeTopicPartitionsRequest>(body, version),
     }
@@ -258,6 +262,8 @@ fn assert_agreement(frame: &[u8]) {
         ApiKey::CreatePartitions => assert_walk::<CreatePartitionsRequest>(body, version),
         ApiKey::IncrementalAlterConfigs => assert_walk::<IncrementalAlterConfigsRequest>(body, version),
         ApiKey::DescribeCluster => assert_walk::<DescribeClusterRequest>(body, version),
+        ApiKey::DescribeLogDirs => assert_walk::<DescribeLogDirsRequest>(body, version),
+        ApiKey::DescribeProducers => assert_walk::<DescribeProducersRequest>(body, version),
         ApiKey::ListPartitionReassignments => assert_walk::<ListPartitionReassignmentsRequest>(body, version),
         ApiKey::DescribeTopicPartitions => assert_walk::<DescribeTopicPartitionsRequest>(body, version),
     }

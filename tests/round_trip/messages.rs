@@ -178,6 +178,20 @@ pub fn create_partitions_request(_version: i16) -> CreatePartitionsRequest {
     ])
 }
 
+pub fn describe_log_dirs_request(_version: i16) -> DescribeLogDirsRequest {
+    let topic = |topic: &str, partitions: &[i32]| {
+        DescribableLogDirTopic::default().with_topic(name(topic)).with_partitions(partitions.to_vec())
+    };
+    DescribeLogDirsRequest::default().with_topics(Some(vec![topic("orders", &[0, 1, -1]), topic("", &[])]))
+}
+
+pub fn describe_producers_request(_version: i16) -> DescribeProducersRequest {
+    let topic = |topic: &str, partitions: &[i32]| {
+        DescribeProducersTopic::default().with_name(name(topic)).with_partition_indexes(partitions.to_vec())
+    };
+    DescribeProducersRequest::default().with_topics(vec![topic("orders", &[0, 1, -1]), topic("", &[])])
+}
+
 pub fn list_partition_reassignments_request(_version: i16) -> ListPartitionReassignmentsRequest {
     let topic = |topic: &str, partitions: &[i32]| {
         ListPartitionReassignmentsTopics::default().with_name(name(topic)).with_partition_indexes(partitions.to_vec())
@@ -227,6 +241,11 @@ pub fn requests_arrive(key: ApiKey) {
             ApiKey::IncrementalAlterConfigs => arrives(version, &incremental_alter_configs_request(version)),
             ApiKey::CreatePartitions => arrives(version, &create_partitions_request(version)),
             ApiKey::DescribeCluster => arrives(version, &describe_cluster_request(version)),
+            ApiKey::DescribeLogDirs => {
+                arrives(version, &describe_log_dirs_request(version));
+                arrives(version, &DescribeLogDirsRequest::default().with_topics(None));
+            }
+            ApiKey::DescribeProducers => arrives(version, &describe_producers_request(version)),
             ApiKey::ListPartitionReassignments => {
                 arrives(version, &list_partition_reassignments_request(version));
                 arrives(version, &ListPartitionReassignmentsRequest::default().with_topics(None));
@@ -478,6 +497,52 @@ pub fn describe_cluster_answers_arrive() {
             expected.endpoint_type = 1;
         }
         assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+pub fn describe_log_dirs_answers_arrive() {
+    let partition = DescribeLogDirsPartition::default()
+        .with_partition_index(2)
+        .with_partition_size(1 << 40)
+        .with_offset_lag(7)
+        .with_is_future_key(true);
+    let topic = DescribeLogDirsTopic::default().with_name(name("orders")).with_partitions(vec![partition]);
+    let dir = DescribeLogDirsResult::default()
+        .with_error_code(56)
+        .with_log_dir(text("/var/lib/corelane"))
+        .with_topics(vec![topic])
+        .with_total_bytes(1 << 50)
+        .with_usable_bytes(1 << 49);
+    let sent = DescribeLogDirsResponse::default().with_throttle_time_ms(4).with_error_code(31).with_results(vec![dir]);
+    for version in versions(ApiKey::DescribeLogDirs) {
+        let mut expected = sent.clone();
+        if version < 4 {
+            (expected.results[0].total_bytes, expected.results[0].usable_bytes) = (-1, -1);
+        }
+        if version < 3 {
+            expected.error_code = 0;
+        }
+        assert_eq!(answered(version, &sent), expected, "version {version}");
+    }
+}
+
+pub fn describe_producers_answers_arrive() {
+    let producer = ProducerState::default()
+        .with_producer_id(ProducerId(1 << 40))
+        .with_producer_epoch(3)
+        .with_last_sequence(9)
+        .with_last_timestamp(1 << 41)
+        .with_coordinator_epoch(2)
+        .with_current_txn_start_offset(1 << 42);
+    let known = DescribedPartition::default()
+        .with_partition_index(2)
+        .with_error_message(None)
+        .with_active_producers(vec![producer]);
+    let unknown = DescribedPartition::default().with_error_code(3).with_error_message(Some(text("no")));
+    let topic = DescribedTopic::default().with_name(name("orders")).with_partitions(vec![known, unknown]);
+    let sent = DescribeProducersResponse::default().with_throttle_time_ms(4).with_topics(vec![topic]);
+    for version in versions(ApiKey::DescribeProducers) {
+        assert_eq!(answered(version, &sent), sent, "version {version}");
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::plant::Plant;
 use bytes::Bytes;
 use corelane::base::prng::Prng;
-use corelane::base::storage::{BLOCK_BYTES, FileOp, FileOpResult, Storage, StorageError, block_ceil};
+use corelane::base::storage::{BLOCK_BYTES, DiskSpace, FileOp, FileOpResult, Storage, StorageError, block_ceil};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a disk tears at.
@@ -855,9 +855,10 @@ impl Storage for Disk {
         Ok(self.inodes[&inode].visible.len() as u64)
     }
 
-    fn free_bytes(&mut self) -> Result<u64, StorageError> {
+    fn space(&mut self) -> Result<DiskSpace, StorageError> {
         self.tick()?;
-        Ok(self.capacity.saturating_sub(self.used()).min(1 << 40))
+        let free_bytes = self.capacity.saturating_sub(self.used()).min(1 << 40);
+        Ok(DiskSpace { total_bytes: self.capacity, free_bytes })
     }
 }
 

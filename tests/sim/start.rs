@@ -35,7 +35,12 @@ impl World {
             cores: self.cores_wanted as u16,
             seed,
             log: self.settings.clone(),
-            broker: BrokerSettings { topic_defaults: self.defaults, auto_create_topics: false, values: Vec::new() },
+            broker: BrokerSettings {
+                topic_defaults: self.defaults,
+                auto_create_topics: false,
+                log_dir: "data".to_string(),
+                values: Vec::new(),
+            },
         };
         self.disk.starting = true;
         let started = self.run_start(settings);

@@ -1,7 +1,7 @@
 //! A small disk in memory: what a process sees, what is flushed, and a crash after any number of operations.
 
 use crate::base::prng::Prng;
-use crate::base::storage::{FileOp, FileOpResult, Storage, StorageError, block_ceil};
+use crate::base::storage::{DiskSpace, FileOp, FileOpResult, Storage, StorageError, block_ceil};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -220,8 +220,8 @@ impl Storage for TestDisk {
         Ok(self.inode(path)?.visible.len() as u64)
     }
 
-    fn free_bytes(&mut self) -> Result<u64, StorageError> {
-        Ok(self.capacity - self.used())
+    fn space(&mut self) -> Result<DiskSpace, StorageError> {
+        Ok(DiskSpace { total_bytes: self.capacity, free_bytes: self.capacity - self.used() })
     }
 }
 
