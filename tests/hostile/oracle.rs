@@ -61,6 +61,10 @@ pub fn fate(frame: &[u8]) -> Fate {
         ApiKey::CreatePartitions => understood(is_legal::<CreatePartitionsRequest>(body, version)),
         ApiKey::IncrementalAlterConfigs => understood(is_legal::<IncrementalAlterConfigsRequest>(body, version)),
         ApiKey::DescribeCluster => understood(is_legal::<DescribeClusterRequest>(body, version)),
+        ApiKey::DescribeLogDirs => understood(is_legal::<DescribeLogDirsRequest>(body, version)),
+        ApiKey::DescribeProducers => understood(is_legal::<DescribeProducersRequest>(body, version)),
+        ApiKey::ListPartitionReassignments => understood(is_legal::<ListPartitionReassignmentsRequest>(body, version)),
+        ApiKey::DescribeTopicPartitions => understood(is_legal::<DescribeTopicPartitionsRequest>(body, version)),
     }
 }
 
@@ -92,6 +96,10 @@ pub fn check_answer(mut answer: Bytes, key: ApiKey, version: i16, correlation_id
         ApiKey::CreatePartitions => whole::<CreatePartitionsResponse>(answer, version),
         ApiKey::IncrementalAlterConfigs => whole::<IncrementalAlterConfigsResponse>(answer, version),
         ApiKey::DescribeCluster => whole::<DescribeClusterResponse>(answer, version),
+        ApiKey::DescribeLogDirs => whole::<DescribeLogDirsResponse>(answer, version),
+        ApiKey::DescribeProducers => whole::<DescribeProducersResponse>(answer, version),
+        ApiKey::ListPartitionReassignments => whole::<ListPartitionReassignmentsResponse>(answer, version),
+        ApiKey::DescribeTopicPartitions => whole::<DescribeTopicPartitionsResponse>(answer, version),
     }
 }
 
