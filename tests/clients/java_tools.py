@@ -157,12 +157,6 @@ def broker_api_versions(tools):
         assert "UNKNOWN" not in lines and "JoinGroup(11): UNSUPPORTED" in lines, lines
 
 
-def reassign_partitions(tools):
-    """Nothing is on the move."""
-    tools.topics("--create", "--topic", "t", "--partitions", "3")
-    assert tools.out("ReassignPartitionsCommand", "--list").strip() == "No partition reassignments found."
-
-
 def cluster_tool(tools):
     said, _ = tools.jvm.run("ClusterTool", "cluster-id", "--bootstrap-server", tools.broker.address)
     assert re.fullmatch(r"Cluster ID: [\w-]{22}\n", said), said
@@ -221,7 +215,7 @@ def on_two_cores(version, check):
 def tests():
     checks = {
         "TopicCommand": topic_command, "GetOffsetShell": get_offset_shell, "DeleteRecordsCommand": delete_records,
-        "BrokerApiVersionsCommand": broker_api_versions, "ClusterTool": cluster_tool, "ReassignPartitionsCommand": reassign_partitions,
+        "BrokerApiVersionsCommand": broker_api_versions, "ClusterTool": cluster_tool,
     }
     for version in (OLD, NEW):
         for name, check in checks.items():
