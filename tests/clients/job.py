@@ -8,11 +8,12 @@ assignment, and ends when it has consumed what was acknowledged. It writes a lin
 topic, partition, offset, key, value, between tabs. It does not know that the broker is stopped and killed meanwhile.
 """
 
+import json
 import os
 import shutil
 
 import text
-from broker import MEGABYTES, Broker, free_ports, scratch
+from broker import MEGABYTES, Broker, free_ports, run, scratch
 from process import Process
 from restart import PRODUCE_SECONDS, create, ends, through_restarts
 
@@ -56,6 +57,22 @@ def round_trip(program, cores, modes=("idempotent",)):
         said = check(broker, out, read_lines(), 2 * cores, [topic.split("/")[0] for topic in topics])
         broker.stop()
         return said
+
+    return test
+
+
+def admin(program, can):
+    """Topic "kept" is created with two partitions and cannot be created again; it grows to five; "gone" is created and deleted.
+    The program prints what it could do of that: created, refused, grown, deleted."""
+
+    def test():
+        broker = Broker(cores=2)
+        line = program() if callable(program) else program
+        said = run([*line, "admin", broker.address]).decode().split()
+        assert set(said) == can, said
+        shown = json.loads(run(["kcat", "-L", "-J", "-b", broker.address]))["topics"]
+        assert {topic["topic"]: len(topic["partitions"]) for topic in shown} == {"kept": 5 if "grown" in can else 2}, shown
+        broker.stop()
 
     return test
 
