@@ -71,6 +71,8 @@ pub struct Config {
     pub journal_zeroed: bool,
     /// `tail.cache.bytes`, per core.
     pub tail_cache_bytes: u64,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_ms: u64,
     /// Every row of the table as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -105,6 +107,10 @@ pub struct TopicDefaults {
     pub segment_bytes: u64,
     /// `log.roll.ms` or `log.roll.hours`.
     pub segment_ms: u64,
+    /// `log.retention.ms`, `log.retention.minutes` or `log.retention.hours`; -1: without bound.
+    pub retention_ms: i64,
+    /// `log.retention.bytes`; -1: without bound.
+    pub retention_bytes: i64,
 }
 
 /// A configuration and what to tell the operator about it, once.
@@ -188,6 +194,7 @@ impl Resolved {
             journal_accept_loss: self.flag("journal.accept.loss"),
             journal_zeroed: self.flag("journal.zeroed"),
             tail_cache_bytes: self.whole("tail.cache.bytes"),
+            retention_check_ms: self.whole("log.retention.check.interval.ms"),
             values: table::KEYS.iter().map(|key| self.value(key)).collect(),
         };
         self.check_relations(&config)?;
@@ -207,7 +214,23 @@ impl Resolved {
             log_append_time: self.text("log.message.timestamp.type") == "LogAppendTime",
             segment_bytes: self.whole("log.segment.bytes"),
             segment_ms: if roll == "log.roll.ms" { self.whole(roll) } else { hours * 3_600_000 },
+            retention_ms: self.retention_ms(),
+            retention_bytes: self.signed("log.retention.bytes"),
         })
+    }
+
+    /// Kafka's three synonyms: the finer one counts when both come from the same source.
+    fn retention_ms(&self) -> i64 {
+        let coarser = self.stronger("log.retention.minutes", "log.retention.hours");
+        let (key, unit) = match self.stronger("log.retention.ms", coarser) {
+            "log.retention.ms" => ("log.retention.ms", 1),
+            _ if coarser == "log.retention.minutes" => (coarser, 60_000),
+            _ => ("log.retention.hours", 3_600_000),
+        };
+        match self.signed(key) {
+            ..0 => -1,
+            time => time * unit,
+        }
     }
 
     fn data_dir(&self) -> Result<String, ConfigError> {
@@ -273,6 +296,11 @@ impl Resolved {
 
     /// The table's bounds were checked when the value was taken.
     fn whole(&self, name: &'static str) -> u64 {
+        self.text(name).parse().unwrap_or_else(|_| panic!("{name} has a checked value"))
+    }
+
+    /// The same for a key that may be negative.
+    fn signed(&self, name: &'static str) -> i64 {
         self.text(name).parse().unwrap_or_else(|_| panic!("{name} has a checked value"))
     }
 

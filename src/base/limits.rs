@@ -62,6 +62,13 @@ pub const FETCH_WAIT_MS_MAX: u64 = 15 * 60 * 1_000;
 /// How often timeouts of parked Produce and DeleteRecords requests are looked for.
 pub const TIMEOUT_SCAN_MS: u64 = 100;
 
+/// Partitions that a core looks at in one turn of a retention check.
+pub const RETENTION_PARTITIONS_PER_TURN_MAX: usize = 4_096;
+/// The first retention check comes this long after the start at the latest (Kafka's number).
+pub const RETENTION_FIRST_CHECK_MS: u64 = 30_000;
+/// Pause of a retention check that found the journal full.
+pub const RETENTION_RETRY_MS: u64 = 500;
+
 const _: () = assert!(JOURNAL_WRITE_EAGER_BYTES <= JOURNAL_WRITE_BYTES_MAX);
 const _: () = assert!(RING_MOVE_PERCENT < RING_APPEND_PERCENT_MAX);
 const _: () = assert!(REAPPEND_TAIL_BYTES_MAX < CHUNK_BYTES_MAX as u64);

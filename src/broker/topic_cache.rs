@@ -2,7 +2,7 @@
 
 use crate::base::ids::TopicId;
 use crate::base::map::Map;
-use crate::log::core_log::PartitionSettings;
+use crate::log::core_log::{PartitionSettings, Retention};
 use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::topic_config::TopicSettings;
 use crate::metadata::topics::Topic;
@@ -48,6 +48,10 @@ impl TopicCache {
 
 /// What the log has to know of a topic's configs.
 pub(super) fn partition_settings(settings: TopicSettings) -> PartitionSettings {
-    let TopicSettings { durability, segment_bytes, segment_ms, .. } = settings;
-    PartitionSettings { durability, segment_bytes, segment_ms }
+    let TopicSettings { durability, segment_bytes, segment_ms, retention_ms, retention_bytes, deleted, .. } = settings;
+    let retention = match deleted {
+        true => Retention { ms: retention_ms, bytes: retention_bytes },
+        false => Retention::default(),
+    };
+    PartitionSettings { durability, segment_bytes, segment_ms, retention }
 }

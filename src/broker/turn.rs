@@ -54,6 +54,10 @@ impl Broker {
                 self.produces.fail(partition, ErrorCode::KafkaStorageError, &mut released);
                 self.partition_changed(partition, now);
             }
+            LogNotice::Retained { partition, log_start, .. } => {
+                tracing::debug!(%partition, log_start = log_start.0, "retention moved the log start");
+                self.fetches.changed(partition);
+            }
             LogNotice::Flushed { sequence } => self.deletes.flushed(sequence, &mut released),
             LogNotice::ReadDone { ticket, data } => api::fetch::read_done(self, ticket, data),
             LogNotice::SearchDone { ticket, found } => api::list_offsets::search_done(self, ticket, found),

@@ -18,6 +18,17 @@ pub struct PartitionSettings {
     pub segment_bytes: u64,
     /// A segment takes no more data after this time.
     pub segment_ms: u64,
+    /// What is kept.
+    pub retention: Retention,
+}
+
+/// What is kept of a partition, by whole segments; `None`: without bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// For this long after a segment's largest timestamp.
+    pub ms: Option<u64>,
+    /// So many bytes at least.
+    pub bytes: Option<u64>,
 }
 
 /// Settings of a core's log. Sizes are multiples of the block.
@@ -33,6 +44,8 @@ pub struct LogSettings {
     pub journal_accept_loss: bool,
     /// Bytes of batches kept in memory beyond what is pinned.
     pub tail_cache_bytes: u64,
+    /// Milliseconds between two looks for what need not be kept any more.
+    pub retention_check_ms: u64,
 }
 
 /// What recovery has to know about the core.

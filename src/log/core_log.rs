@@ -2,7 +2,8 @@
 //!
 //! Lives in that core's `Broker`, which alone mutates it. Calls and completions go in ([`CoreLog::append`], [`CoreLog::handle`], ...),
 //! effects and notices come out ([`CoreLog::poll_effect`], [`CoreLog::poll_notice`]). This file holds the appending side; the other
-//! verbs are in `opening` (state of a partition), `reading`, `segment_writer` (move, checkpoint, recycle), `deletion` and `recovery`.
+//! verbs are in `opening` (state of a partition), `reading`, `segment_writer` (move, checkpoint, recycle), `deletion`, `retention` and
+//! `recovery`.
 //!
 //! Invariants:
 //! - C1 (S2, S3): an append is reported by `LogNotice::HighWatermark` only when its durability class allows it.
@@ -17,7 +18,7 @@ use crate::base::map::Map;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
 pub use crate::log::contract::{
     Append, AppendError, Appendable, Appended, CoreIdentity, KnownTopics, LogSettings, Openness, PartitionOffsets,
-    PartitionSettings, Read, Refusal,
+    PartitionSettings, Read, Refusal, Retention,
 };
 use crate::log::deletion::Deletion;
 use crate::log::effect::{LogEffect, LogInput, LogNotice, Ticket};
@@ -27,6 +28,7 @@ use crate::log::journal_frame::FrameBody;
 use crate::log::log::{Log, LogState};
 use crate::log::producer_state::{Producers, Verdict};
 use crate::log::reading::{IndexCache, PendingRead};
+use crate::log::retention::RetentionCheck;
 use crate::log::search::{PendingSearch, Searches};
 use crate::log::segment_move::Move;
 use crate::log::segment_writer::SegmentWriter;
@@ -81,6 +83,7 @@ pub struct CoreLog {
     pub(super) deletions: Vec<Deletion>,
     pub(super) indexes: IndexCache,
     pub(super) searches: Searches,
+    pub(super) retention: RetentionCheck,
     unflushed: VecDeque<Unflushed>,
     /// The first this many of `unflushed` are written.
     unflushed_written: usize,
@@ -112,6 +115,7 @@ impl CoreLog {
             deletions: Vec::new(),
             indexes: IndexCache::default(),
             searches: Searches::default(),
+            retention: RetentionCheck::default(),
             unflushed: VecDeque::new(),
             unflushed_written: 0,
             cache: VecDeque::new(),
@@ -386,21 +390,20 @@ impl CoreLog {
         self.notices.push_back(LogNotice::Flushed { sequence: flushed });
     }
 
-    /// Marks (S4), moves that are due by time, what the file system has left.
+    /// Marks (S4), retention, what the file system has left.
     pub fn handle_tick(&mut self, now: Now, free_bytes: u64) {
         self.free_bytes = free_bytes;
         self.journal.handle_tick();
         self.journal.mark_if_due(now.monotonic_ms(), self.stopping);
+        self.check_retention(now);
     }
 
     /// When [`CoreLog::handle_tick`] has something to do at the latest, monotonic milliseconds.
     pub fn next_deadline_ms(&self) -> Option<u64> {
         let active = self.journal.failure().is_none() && !self.stopping;
         let housekeeping = self.writer.housekeeping_ms().filter(|_| active);
-        match (self.journal.mark_deadline_ms(), housekeeping) {
-            (Some(mark), Some(keep)) => Some(mark.min(keep)),
-            (mark, keep) => mark.or(keep),
-        }
+        let retention = self.retention.due_ms().filter(|_| active);
+        [self.journal.mark_deadline_ms(), housekeeping, retention].into_iter().flatten().min()
     }
 
     /// Ends a turn: queued frames become writes, the segment writer takes its next step.

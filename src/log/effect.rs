@@ -115,6 +115,15 @@ pub enum LogNotice {
         /// Inclusive.
         sequence: Sequence,
     },
+    /// Retention moved a log start.
+    Retained {
+        /// Which one.
+        partition: TopicPartition,
+        /// Records below are gone.
+        log_start: Offset,
+        /// Durable once all control frames up to this one are flushed.
+        sequence: Sequence,
+    },
     /// A read that was pending has ended.
     ReadDone {
         /// Names the completion.

@@ -19,6 +19,7 @@ pub mod producer_state;
 mod reading;
 pub mod record_scan;
 mod recovery;
+pub mod retention;
 mod search;
 pub mod segment;
 pub mod segment_move;

@@ -65,7 +65,7 @@ impl Tail {
     }
 
     /// Batches that are not in a segment.
-    pub fn pinned(&self) -> impl Iterator<Item = &TailBatch> {
+    pub fn pinned(&self) -> impl DoubleEndedIterator<Item = &TailBatch> {
         self.batches.range(self.moved..)
     }
 

@@ -4,6 +4,7 @@ use crate::base::clock::Now;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
 use crate::base::storage::{DiskSpace, FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
+use crate::log::contract::Retention;
 use crate::log::core_log::{
     Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings,
     Read, Refusal,
@@ -110,11 +111,17 @@ fn settings() -> LogSettings {
         journal_zeroed: true,
         journal_accept_loss: false,
         tail_cache_bytes: 0,
+        retention_check_ms: 60_000,
     }
 }
 
 fn topics() -> KnownTopics {
-    let settings = PartitionSettings { durability: Durability::Disk, segment_bytes: 100_000, segment_ms: 1 << 40 };
+    let settings = PartitionSettings {
+        durability: Durability::Disk,
+        segment_bytes: 100_000,
+        segment_ms: 1 << 40,
+        retention: Retention::default(),
+    };
     KnownTopics {
         partitions: (0..4).map(|index| (partition(index), settings)).collect(),
         live: BTreeSet::from([TOPIC]),
@@ -322,6 +329,41 @@ fn deleted_records_and_topics_give_their_space_back() {
     }
     assert_eq!(files(&machine), 0);
     assert!(machine.notices.iter().any(|notice| matches!(notice, LogNotice::Forgotten { topic: TOPIC })));
+}
+
+#[test]
+fn retention_moves_the_log_start_and_gives_space_back() {
+    let mut machine = Machine::new();
+    for number in 0..300 {
+        machine.append_until_taken(partition(1), (-1, number), 2000);
+    }
+    machine.settle();
+    let files = |machine: &Machine| machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
+    let before = files(&machine);
+    assert!(before > 4);
+    machine.now.monotonic_ns += 120_000_000_000;
+    machine.settle();
+    assert_eq!(machine.log.offsets(partition(1)).unwrap().log_start, Offset(0), "without bounds nothing goes");
+    let retention = Retention { ms: None, bytes: Some(250_000) };
+    let (_, settings) = topics().partitions[1];
+    machine.log.configure_partition(partition(1), PartitionSettings { retention, ..settings });
+    machine.now.monotonic_ns += 60_000_000_000;
+    for _ in 0..10 {
+        machine.settle();
+    }
+    let log_start = machine.log.offsets(partition(1)).unwrap().log_start;
+    assert!(log_start > Offset(300) && log_start < Offset(480), "{log_start}: whole segments, and 250,000 bytes stay");
+    assert!(
+        machine
+            .notices
+            .iter()
+            .any(|notice| matches!(notice, LogNotice::Retained { log_start: to, .. } if *to == log_start))
+    );
+    assert!(files(&machine) < before, "{} of {before}", files(&machine));
+    assert_eq!(machine.log.offsets(partition(0)).unwrap().log_start, Offset(0));
+    machine.restart();
+    assert_eq!(machine.log.offsets(partition(1)).unwrap().log_start, log_start);
+    assert_eq!(machine.read_all(partition(1), log_start.0)[0], log_start.0);
 }
 
 #[test]

@@ -33,6 +33,10 @@
 //! - **A delta must not describe the live state.** Between the chunk's end and the delta's writing the producers go on; a state
 //!   beyond the chunk would make a crash forget a duplicate (S10).
 //!
+//! - **Retention deletes what is in no segment too**, but only all of it at once: else the records of a topic that went idle would
+//!   outlive their time in the journal for ever. The newest segment's records go with it, its file stays: it holds the
+//!   partition's producers and epochs ([`retention`](crate::log::retention)).
+//!
 //! # Answers
 //!
 //! - **A duplicate's answer waits as well** (S3). The first arrival may not be flushed yet, and "duplicate" confirms it.

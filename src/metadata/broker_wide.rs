@@ -32,6 +32,8 @@ impl BrokerWide {
             ("max.message.bytes", defaults.message_bytes_max.to_string()),
             ("message.timestamp.type", time.to_string()),
             ("min.insync.replicas", defaults.min_insync_replicas.to_string()),
+            ("retention.bytes", defaults.retention_bytes.to_string()),
+            ("retention.ms", defaults.retention_ms.to_string()),
             ("segment.bytes", defaults.segment_bytes.to_string()),
             ("segment.ms", defaults.segment_ms.to_string()),
         ];

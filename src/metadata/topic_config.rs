@@ -1,6 +1,6 @@
 //! The topic configs that Kafka knows, and ours: type, default, bounds, and whether they are in force here.
 //!
-//! A config that is not in force yet (retention, compaction, ...) is validated, stored and described; the broker warns about it
+//! A config that is not in force yet (compaction, ...) is validated, stored and described; the broker warns about it
 //! once. An override beats the broker-wide value, which beats Kafka's default.
 
 use crate::base::offset::Durability;
@@ -116,8 +116,8 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("remote.log.copy.disable", "", "false", Kind::Boolean, "Whether copying to remote storage is switched off."),
     config("remote.log.delete.on.disable", "", "false", Kind::Boolean, "Whether remote segments are deleted when remote storage is switched off."),
     config("remote.storage.enable", "", "false", Kind::Boolean, "Whether older segments are kept in remote storage."),
-    config("retention.bytes", "log.retention.bytes", "-1", ANY, "Bytes of a partition beyond which its oldest segments are deleted; -1: no bound."),
-    config("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }, "Age beyond which segments are deleted, milliseconds; -1: no bound."),
+    in_force("retention.bytes", "log.retention.bytes", "-1", ANY, "Bytes of a partition beyond which its oldest segments are deleted; -1: no bound."),
+    in_force("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }, "Age beyond which segments are deleted, milliseconds; -1: no bound."),
     in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: 14, max: i32::MAX }, "A segment file is closed at this size."),
     config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int { min: 4, max: i32::MAX }, "Largest size of a segment's index."),
     config("segment.jitter.ms", "log.roll.jitter.ms", "0", NATURAL, "Spread of the age at which segments are closed, milliseconds."),
@@ -229,6 +229,10 @@ pub struct TopicSettings {
     pub segment_bytes: u64,
     /// Age at which a segment is rolled.
     pub segment_ms: u64,
+    /// Segments older than this go; `None`: none do.
+    pub retention_ms: Option<u64>,
+    /// Bytes that stay at least; `None`: all do.
+    pub retention_bytes: Option<u64>,
     /// Whose time counts.
     pub timestamp_type: TimestampType,
     /// Compared as the smaller of this and the replication factor.
@@ -249,6 +253,8 @@ impl TopicSettings {
             max_message_bytes: number("max.message.bytes") as usize,
             segment_bytes: number("segment.bytes") as u64,
             segment_ms: number("segment.ms") as u64,
+            retention_ms: u64::try_from(number("retention.ms")).ok(),
+            retention_bytes: u64::try_from(number("retention.bytes")).ok(),
             timestamp_type: match text("message.timestamp.type") {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
@@ -350,6 +356,7 @@ mod tests {
         assert_eq!(settings.durability, Durability::Disk);
         assert_eq!(settings.max_message_bytes, 1_048_588);
         assert_eq!((settings.segment_bytes, settings.segment_ms), (1 << 30, 604_800_000));
+        assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(604_800_000), None));
         assert_eq!((settings.min_insync_replicas, settings.compacted), (1, false));
         assert_eq!(settings.timestamp_type, TimestampType::CreateTime);
     }

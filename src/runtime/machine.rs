@@ -175,6 +175,7 @@ fn start_brokers(
             journal_file_bytes: config.journal_file_bytes,
             journal_zeroed: config.journal_zeroed,
             journal_accept_loss: config.journal_accept_loss,
+            retention_check_ms: config.retention_check_ms,
             tail_cache_bytes: config.tail_cache_bytes,
         },
         broker: BrokerSettings { log_dir: absolute(&config.data_dir), ..BrokerSettings::of(config) },

@@ -42,6 +42,7 @@ pub struct Batch {
     pub producer: Option<Producer>,
     pub bad_crc: bool,
     pub keyed: bool,
+    pub timestamp: i64,
 }
 
 impl Batch {
@@ -56,6 +57,7 @@ impl Batch {
             producer: None,
             bad_crc: false,
             keyed: false,
+            timestamp: 1_600_000_000_000,
         }
     }
 
@@ -68,8 +70,8 @@ impl Batch {
         let producer = self.producer.unwrap_or(Producer { id: -1, epoch: -1, sequence: -1 });
         covered.extend_from_slice(&self.attributes.to_be_bytes());
         covered.extend_from_slice(&self.last_offset_delta.unwrap_or(self.count - 1).to_be_bytes());
-        covered.extend_from_slice(&1_600_000_000_000i64.to_be_bytes());
-        covered.extend_from_slice(&1_600_000_000_000i64.to_be_bytes());
+        covered.extend_from_slice(&self.timestamp.to_be_bytes());
+        covered.extend_from_slice(&self.timestamp.to_be_bytes());
         covered.extend_from_slice(&producer.id.to_be_bytes());
         covered.extend_from_slice(&producer.epoch.to_be_bytes());
         covered.extend_from_slice(&producer.sequence.to_be_bytes());

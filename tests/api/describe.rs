@@ -84,7 +84,8 @@ fn c45_broker_configs_are_those_of_the_table() {
         let result = described(&mut world, client, &request(BROKER, name, None).with_include_documentation(true));
         assert_eq!(facts(&config(&result, "num.partitions")), (Some("7"), 4, 3));
         assert_eq!(facts(&config(&result, "auto.create.topics.enable")), (Some("true"), 5, 1));
-        assert_eq!(facts(&config(&result, "log.retention.ms")), (Some("604800000"), 5, 5));
+        assert_eq!(facts(&config(&result, "log.retention.ms")), (None, 5, 5));
+        assert_eq!(facts(&config(&result, "log.retention.hours")), (Some("168"), 5, 3));
         assert_eq!(facts(&config(&result, "advertised.listeners")), (None, 5, 2));
         assert_eq!(facts(&config(&result, "connections.max.idle.ms")), (Some("600000"), 5, 5));
         assert!(result.configs.iter().all(|one| !one.is_sensitive));

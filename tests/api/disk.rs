@@ -12,6 +12,11 @@ pub struct Disk {
 }
 
 impl Disk {
+    /// Paths of all files.
+    pub fn files(&self) -> impl Iterator<Item = &String> {
+        self.files.keys()
+    }
+
     /// Performs operations in order up to the first failure.
     pub fn perform_all(&mut self, ops: &[FileOp]) -> FilesDone {
         let mut results = Vec::new();

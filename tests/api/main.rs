@@ -19,6 +19,7 @@ mod fetch_sessions;
 mod list_offsets;
 mod metadata;
 mod produce;
+mod retention;
 mod sessions;
 mod start_and_stop;
 mod storm;

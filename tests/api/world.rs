@@ -340,6 +340,7 @@ fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
             journal_file_bytes: config.journal_file_bytes,
             journal_zeroed: false,
             journal_accept_loss: false,
+            retention_check_ms: config.retention_check_ms,
             tail_cache_bytes: config.tail_cache_bytes,
         },
         broker: BrokerSettings::of(&config),

@@ -11,9 +11,10 @@ use corelane::base::ids::{TopicId, TopicPartition};
 use corelane::base::offset::{Durability, LeaderEpoch};
 use corelane::base::prng::Prng;
 use corelane::base::storage::{FileOp, FileOpResult, FilesDone, StorageError};
-use corelane::log::core_log::PartitionSettings;
+use corelane::log::core_log::{PartitionSettings, Retention};
 use corelane::metadata::broker_wide::BrokerWide;
 use corelane::metadata::controller::ControllerSettings;
+use corelane::metadata::controller::alter_configs::{AlteredResource, ConfigChange, alter_configs};
 use corelane::metadata::controller::create_topics::{NewTopic, create_topics};
 use corelane::metadata::controller::delete_topics::{TopicSelector, delete_topics, forget_topic};
 use corelane::metadata::controller::machine::clean_shutdown_records;
@@ -21,6 +22,7 @@ use corelane::metadata::controller::producer_ids::allocate_producer_ids;
 use corelane::metadata::delta::Delta;
 use corelane::metadata::image::Image;
 use corelane::metadata::log::MetadataLog;
+use corelane::metadata::record::ResourceType;
 use corelane::metadata::topic_config::TopicSettings;
 use corelane::metadata::topics::Topic;
 use std::collections::VecDeque;
@@ -69,8 +71,15 @@ impl Catalog {
     }
 
     fn partition_settings(&self, topic: &Topic) -> PartitionSettings {
-        let TopicSettings { durability, segment_bytes, segment_ms, .. } = TopicSettings::of(topic, &self.wide);
-        PartitionSettings { durability, segment_bytes, segment_ms }
+        let TopicSettings { durability, segment_bytes, segment_ms, retention_ms, retention_bytes, .. } =
+            TopicSettings::of(topic, &self.wide);
+        let retention = Retention { ms: retention_ms, bytes: retention_bytes };
+        PartitionSettings { durability, segment_bytes, segment_ms, retention }
+    }
+
+    /// What is kept of a topic.
+    pub fn retention(&self, topic: &Topic) -> Retention {
+        self.partition_settings(topic).retention
     }
 }
 
@@ -95,7 +104,8 @@ impl World {
             _ => Durability::Disk,
         };
         let partitions = 1 + self.prng.below(4) as i32;
-        let configs = vec![("durability".to_string(), Some(durability.name().to_string()))];
+        let mut configs = vec![("durability".to_string(), Some(durability.name().to_string()))];
+        configs.extend(self.some_retention().into_iter().map(|(key, value)| (key.to_string(), Some(value))));
         let topic = NewTopic { name: name.clone(), partitions, replication_factor: -1, configs, ..NewTopic::default() };
         let catalog = self.catalog();
         if !catalog.log.may_grow() {
@@ -108,6 +118,42 @@ impl World {
         catalog.log.append(decision.records, now);
         let creation = Creation { name, partitions, durability };
         self.history.creating.insert(created.id, creation);
+        Ok(())
+    }
+
+    /// Half of the time no bound, else one or both.
+    fn some_retention(&mut self) -> [(&'static str, String); 2] {
+        let ms = if self.prng.percent(70) { -1 } else { 500 + self.prng.below(20_000) as i64 };
+        let bytes = if self.prng.percent(70) { -1 } else { 40_000 + self.prng.below(300_000) as i64 };
+        [("retention.ms", ms.to_string()), ("retention.bytes", bytes.to_string())]
+    }
+
+    /// A client changes what is kept of a topic.
+    pub fn change_retention(&mut self) -> Run<()> {
+        let Some(id) = self.pick() else { return Ok(()) };
+        let now = self.now();
+        let configs = self.some_retention();
+        let catalog = self.catalog();
+        let image = catalog.log.proposed().clone();
+        let Some(topic) = image.topic(id.topic).filter(|_| catalog.log.may_grow()) else { return Ok(()) };
+        let change = |(key, value): (&str, String)| ConfigChange { key: key.into(), operation: 0, value: Some(value) };
+        let resource = AlteredResource {
+            kind: ResourceType::Topic as i8,
+            name: topic.name.clone(),
+            changes: configs.into_iter().map(change).collect(),
+            replace: false,
+        };
+        let decision = alter_configs(&image, &catalog.wide, &[resource], false);
+        must!(decision.answer == [Ok(())], "{} keeps its configs: {:?}", topic.name, decision.answer);
+        trace!("retention of {} changes: {:?}", topic.name, decision.records);
+        if !decision.records.is_empty() {
+            catalog.log.append(decision.records, now);
+        }
+        let changed = self.catalog().log.proposed().clone();
+        let retention = self.catalog().retention(changed.topic(id.topic).expect("a live topic"));
+        let here = self.history.partitions.values_mut().filter(|partition| partition.id.topic == id.topic);
+        here.for_each(|partition| partition.retentions.push(retention));
+        self.coverage.hit("retention changed");
         Ok(())
     }
 
@@ -251,7 +297,16 @@ impl World {
             .filter(|id| image.core_of(**id).is_some_and(|one| usize::from(one.0) == core))
         {
             let settings = catalog.partition_settings(image.topic(id.topic).expect("the topic of a new partition"));
-            self.cores[core].log.create_partition(*id, settings);
+            self.cores[core].log.create_partition(*id, self.disk.plant.retention(settings, false));
+        }
+        for topic in delta.configs_changed.iter().filter_map(|id| image.topic(*id)) {
+            let plant = self.disk.plant;
+            let settings = plant.retention(self.catalog().partition_settings(topic), true);
+            for id in
+                topic.partition_ids().filter(|id| image.core_of(*id).is_some_and(|one| usize::from(one.0) == core))
+            {
+                self.cores[core].log.configure_partition(id, settings);
+            }
         }
         let now_ms = self.now().monotonic_ms();
         for topic in &delta.topics_deleted {

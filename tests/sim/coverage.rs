@@ -36,6 +36,8 @@ pub const REQUIRED: &[&str] = &[
     "syncfs round",
     "checkpoint written",
     "DeleteRecords answered",
+    "log start moved by retention",
+    "retention changed",
     "truncation",
     "topic created",
     "topic deleted",

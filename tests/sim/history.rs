@@ -4,7 +4,7 @@ use crate::batch::{Content, encode};
 use bytes::BytesMut;
 use corelane::base::ids::{TopicId, TopicPartition};
 use corelane::base::offset::Durability;
-use corelane::log::core_log::PartitionSettings;
+use corelane::log::core_log::{PartitionSettings, Retention};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 
@@ -57,6 +57,8 @@ pub struct Partition {
     /// Highest log start that was answered, and that was asked for.
     pub log_start_answered: i64,
     pub log_start_requested: i64,
+    /// Every retention that was ever asked for.
+    pub retentions: Vec<Retention>,
     /// Values whose truncation was answered: gone for ever.
     pub truncated: BTreeSet<u64>,
     /// Truncations asked for that may or may not have become durable.
@@ -83,6 +85,7 @@ impl Partition {
             plain: VecDeque::new(),
             log_start_answered: 0,
             log_start_requested: 0,
+            retentions: vec![settings.retention],
             truncated: BTreeSet::new(),
             high_watermark: 0,
             opened: false,
@@ -95,6 +98,17 @@ impl Partition {
     /// End of everything promised.
     pub fn promised_end(&self) -> i64 {
         self.promised.last_key_value().map_or(0, |(_, promised)| promised.end)
+    }
+
+    /// Bytes of everything promised from an offset on.
+    pub fn bytes_from(&self, offset: i64) -> u64 {
+        self.promised.range(offset..).map(|(_, promised)| self.contents[&promised.value].bytes as u64).sum()
+    }
+
+    /// Bytes of everything that this run of the machine appended and has not answered.
+    pub fn unanswered_bytes(&self) -> u64 {
+        let sent = self.producers.iter().flat_map(|producer| producer.unanswered.iter()).chain(self.plain.iter());
+        sent.filter(|sent| sent.at.is_some()).map(|sent| sent.content.bytes as u64).sum()
     }
 
     /// Promises a value, or finds that another one was promised there.

@@ -51,6 +51,8 @@ pub struct PendingRead {
 pub struct PendingControl {
     pub partition: TopicPartition,
     pub log_start: Option<i64>,
+    /// Nobody asked: retention did it.
+    pub by_retention: bool,
     pub truncated: BTreeSet<u64>,
 }
 

@@ -7,6 +7,7 @@ use corelane::base::gather::Gather;
 use corelane::base::offset::Sequence;
 use corelane::base::storage::FileOp;
 use corelane::log::checkpoint::Checkpoint;
+use corelane::log::core_log::{PartitionSettings, Retention};
 use corelane::log::journal_frame::{FrameBody, encode_prefix, scan};
 
 /// One planted bug, named after the rule that it breaks.
@@ -61,9 +62,26 @@ pub enum Plant {
     S19OldGenerationFirst,
     /// S20: kill -9 loses what was written and not flushed.
     S20KillLosesWrites,
+    /// R2: half of the time and bytes that a topic keeps are kept.
+    R2KeptTooShort,
+    /// R2: a changed retention never reaches the log.
+    R2ChangeForgotten,
 }
 
 impl Plant {
+    /// What a core's log is told of a topic's retention.
+    pub fn retention(self, mut settings: PartitionSettings, changed: bool) -> PartitionSettings {
+        let Retention { ms, bytes } = settings.retention;
+        match self {
+            Plant::R2KeptTooShort => {
+                settings.retention = Retention { ms: ms.map(|ms| ms / 2), bytes: bytes.map(|bytes| bytes / 2) };
+            }
+            Plant::R2ChangeForgotten if changed => settings.retention = Retention::default(),
+            _ => {}
+        }
+        settings
+    }
+
     /// A flush (or `SyncAll`) that reports success without having done anything.
     pub fn lies_about_flush(self, kind: Fault, starting: bool) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! One seed from an empty disk to its last check.
 
-use crate::checkers::{liveness, space_given_back};
+use crate::checkers::{liveness, retention, space_given_back};
 use crate::coverage::Coverage;
 use crate::disk::{Disk, Fault};
 use crate::history::History;
@@ -59,6 +59,7 @@ fn new_world(seed: u64, plant: Plant) -> World {
         journal_zeroed: prng.percent(50),
         journal_accept_loss: false,
         tail_cache_bytes: [0, 32 * 1024, 256 * 1024][prng.below(3) as usize],
+        retention_check_ms: [50, 500, 5_000][prng.below(3) as usize],
     };
     World {
         disk,
@@ -82,6 +83,8 @@ fn new_world(seed: u64, plant: Plant) -> World {
             log_append_time: false,
             segment_bytes: 64 * 1024,
             segment_ms: 30_000,
+            retention_ms: -1,
+            retention_bytes: -1,
         },
         events: 0,
         rot: None,
@@ -185,6 +188,7 @@ fn close(world: &mut World) -> Run<()> {
     liveness::appends_go_on(world)?;
     space_given_back::deleted_topics_are_forgotten(world)?;
     space_given_back::deleted_records_are_given_back(world)?;
+    retention::old_segments_go(world)?;
     world.verify(100)
 }
 

@@ -53,6 +53,7 @@ impl World {
             978..=982 => self.arm_fault(),
             983..=985 => self.fill_disk(),
             986..=992 => self.search_by_time(),
+            993..=995 => self.change_retention(),
             _ => self.ask_for_epoch(),
         }
     }
@@ -462,7 +463,12 @@ impl World {
                 if at_once {
                     partition.log_start_answered = partition.log_start_requested;
                 }
-                let control = PendingControl { partition: id, log_start: Some(to), truncated: BTreeSet::new() };
+                let control = PendingControl {
+                    partition: id,
+                    log_start: Some(to),
+                    by_retention: false,
+                    truncated: BTreeSet::new(),
+                };
                 self.cores[core].controls.entry(sequence).or_default().push(control);
             }
             Err(AppendError::NotAppendable(_)) => {}
@@ -500,7 +506,7 @@ impl World {
         match result {
             Ok(sequence) => {
                 let truncated = self.partition(id).truncate(to);
-                let control = PendingControl { partition: id, log_start: None, truncated };
+                let control = PendingControl { partition: id, log_start: None, by_retention: false, truncated };
                 self.cores[core].controls.entry(sequence).or_default().push(control);
                 self.coverage.hit("truncation");
             }

@@ -1,11 +1,11 @@
 //! The world of one seed: a disk, a machine that starts, runs and dies again and again, and the clients' memory of it.
 
 use crate::catalog::Catalog;
-use crate::checkers::{log_start, memory_bound, no_acked_loss, recovery_refuses_only_with_cause};
+use crate::checkers::{log_start, memory_bound, no_acked_loss, recovery_refuses_only_with_cause, retention};
 use crate::coverage::Coverage;
 use crate::disk::{Disk, is_checkpoint};
 use crate::history::{History, Partition};
-use crate::machine::{Core, now_at};
+use crate::machine::{Core, PendingControl, now_at};
 use crate::outcome::{Halt, Run, violation};
 use crate::plant::Plant;
 use crate::rot::Rot;
@@ -13,6 +13,7 @@ use crate::{must, trace};
 use corelane::base::clock::Now;
 use corelane::base::config::TopicDefaults;
 use corelane::base::ids::{TopicId, TopicPartition};
+use corelane::base::offset::Sequence;
 use corelane::base::prng::Prng;
 use corelane::log::checkpoint::Checkpoint;
 use corelane::log::core_log::{LogSettings, Openness};
@@ -172,6 +173,9 @@ impl World {
                 }
                 Ok(())
             }
+            LogNotice::Retained { partition, log_start, sequence } => {
+                self.on_retained(core, partition, log_start.0, sequence)
+            }
             LogNotice::ReadDone { ticket, data } => self.on_read_done(core, ticket, data),
             LogNotice::SearchDone { ticket, found } => self.on_search_done(core, ticket, found),
             LogNotice::Writable => {
@@ -245,11 +249,23 @@ impl World {
         Ok(())
     }
 
+    /// Not answered to anybody, but never to be taken back once it is flushed.
+    fn on_retained(&mut self, core: usize, id: TopicPartition, to: i64, sequence: Sequence) -> Run<()> {
+        retention::of_move(self, core, id, to)?;
+        let Some(partition) = self.history.partition(id) else { return Ok(()) };
+        partition.log_start_requested = partition.log_start_requested.max(to);
+        let control =
+            PendingControl { partition: id, log_start: Some(to), by_retention: true, truncated: BTreeSet::new() };
+        self.cores[core].controls.entry(sequence).or_default().push(control);
+        Ok(())
+    }
+
     fn on_control(&mut self, control: crate::machine::PendingControl) {
         let Some(partition) = self.history.partition(control.partition) else { return };
         if let Some(log_start) = control.log_start {
             partition.log_start_answered = partition.log_start_answered.max(log_start);
-            self.coverage.hit("DeleteRecords answered");
+            let by = if control.by_retention { "log start moved by retention" } else { "DeleteRecords answered" };
+            self.coverage.hit(by);
         }
         let Some(partition) = self.history.partition(control.partition) else { return };
         partition.truncated.extend(control.truncated);

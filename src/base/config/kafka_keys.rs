@@ -14,7 +14,7 @@ pub const REFUSED: &[(&str, &str)] = &[
 
 /// They will have a meaning here, and have none yet: one notice says so.
 pub const NOT_YET: &str = "
-    log.retention.bytes log.retention.hours log.retention.minutes log.retention.ms log.cleanup.policy
+    log.cleanup.policy
     log.cleaner.delete.retention.ms log.cleaner.max.compaction.lag.ms log.cleaner.min.cleanable.ratio
     log.cleaner.min.compaction.lag.ms max.connections.per.ip max.connections.per.ip.overrides
     max.connection.creation.rate broker.rack log.roll.jitter.hours log.roll.jitter.ms
@@ -70,7 +70,7 @@ pub const IGNORED: &str = "
     log.flush.start.offset.checkpoint.interval.ms log.index.interval.bytes log.index.size.max.bytes
     log.local.retention.bytes log.local.retention.ms log.message.downconversion.enable
     log.message.format.version log.message.timestamp.difference.max.ms log.preallocate
-    log.retention.check.interval.ms log.segment.delete.delay.ms max.incremental.fetch.session.cache.slots
+    log.segment.delete.delay.ms max.incremental.fetch.session.cache.slots
     max.request.partition.size.limit metadata.log.dir metadata.log.max.record.bytes.between.snapshots
     metadata.log.max.snapshot.interval.ms metadata.log.segment.bytes metadata.log.segment.ms
     metadata.max.idle.interval.ms metadata.max.retention.bytes metadata.max.retention.ms metric.reporters

@@ -122,12 +122,32 @@ fn kafkas_own_file_starts() {
     let loaded = load(file, &[], &[]).unwrap();
     assert_eq!(loaded.config.listener.to_string(), "0.0.0.0:9092");
     assert_eq!(loaded.config.advertised.unwrap().to_string(), "localhost:9092");
-    let [ignored, not_yet, exposed] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+    let [ignored, exposed] = &loaded.notices[..] else { panic!("{:?}", loaded.notices) };
+    assert!(ignored.contains("num.network.threads") && exposed.contains("not loopback"));
+    let later = load("log.dirs=/d\nlog.cleanup.policy=compact\n", &[], &[]).unwrap();
     assert!(
-        ignored.contains("num.network.threads")
-            && not_yet.contains("log.retention.hours")
-            && exposed.contains("not loopback")
+        later.notices.iter().any(|notice| notice.contains("not enforced") && notice.contains("log.cleanup.policy"))
     );
+}
+
+#[test]
+fn of_the_three_retention_times_the_finest_counts() {
+    let retention = |file: &str, flags: &[(&str, &str)]| {
+        let file = format!("log.dirs=/d\n{file}");
+        let defaults = Config::load(&inputs(&file, &[], flags)).expect("valid").config.topic_defaults;
+        (defaults.retention_ms, defaults.retention_bytes)
+    };
+    assert_eq!(retention("", &[]), (604_800_000, -1));
+    assert_eq!(retention("log.retention.hours=2\nlog.retention.bytes=7", &[]), (7_200_000, 7));
+    assert_eq!(retention("log.retention.hours=2\nlog.retention.minutes=3", &[]), (180_000, -1));
+    assert_eq!(retention("log.retention.ms=5\nlog.retention.minutes=3\nlog.retention.hours=1", &[]), (5, -1));
+    assert_eq!(
+        retention("log.retention.ms=5", &[("log.retention.hours", "1")]),
+        (3_600_000, -1),
+        "a flag beats the file"
+    );
+    assert_eq!(retention("log.retention.hours=-1", &[]), (-1, -1));
+    assert_eq!(retention("log.retention.ms=-1", &[]), (-1, -1));
 }
 
 #[test]

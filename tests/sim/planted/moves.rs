@@ -1,4 +1,4 @@
-//! S7 to S12: the order of a move, re-appending, reads, states, offline partitions, bounds.
+//! S7 to S12: the order of a move, re-appending, reads, states, offline partitions, bounds; retention.
 
 use crate::plant::Plant;
 use crate::planted::is_caught;
@@ -36,4 +36,14 @@ fn planted_s11_held_forgotten() {
 #[test]
 fn planted_s12_journal_files_stay() {
     is_caught(Plant::S12JournalFilesStay, &["S12:"]);
+}
+
+#[test]
+fn planted_r2_kept_too_short() {
+    is_caught(Plant::R2KeptTooShort, &["retention took"]);
+}
+
+#[test]
+fn planted_r2_change_forgotten() {
+    is_caught(Plant::R2ChangeForgotten, &["too old stay"]);
 }
