@@ -1,4 +1,4 @@
-"""Client libraries of Go: small programs beside this file, built into the user's cache folder."""
+"""Client libraries of Go: small programs in the folder `go`, built into the user's cache folder."""
 
 import os
 import re
@@ -35,15 +35,20 @@ def program(name):
     """The job of one library."""
 
     def build():
-        binary = os.path.join(text.cache(), f"{name}-client")
-        run([go(), "-C", os.path.join(HERE, name), "build", "-buildvcs=false", "-o", binary, "."], seconds=600)
+        binary = os.path.join(text.cache(), f"go-{name}")
+        run([go(), "-C", os.path.join(HERE, "go"), "build", "-buildvcs=false", "-o", binary, f"./{name}"], seconds=600)
         return [binary]
 
     return build
 
 
 def tests():
-    franz = program("franz_go")
-    for cores, codec in ((1, "snappy"), (2, "gzip")):
-        yield f"franz-go through restarts, {cores} core(s), {codec}", job.through(franz, cores, codec)
-        yield f"franz-go, every codec, {cores} core(s)", job.round_trip(franz, cores)
+    # kafka-go has no idempotent producer.
+    for library, idempotent, (one, two) in (
+        ("franz", True, ("snappy", "gzip")), ("sarama", True, ("zstd", "lz4")), ("segmentio", False, ("lz4", "zstd")),
+    ):
+        made = program(library)
+        for cores, codec in ((1, one), (2, two)):
+            yield f"{library} through restarts, {cores} core(s), {codec}", job.through(made, cores, codec, idempotent)
+            yield f"{library}, every codec, {cores} core(s)", job.round_trip(made, cores, idempotent)
+        yield f"{library}, admin", job.admin(made, {"created", "refused", "grown", "deleted"})
