@@ -73,6 +73,8 @@ pub struct Config {
     pub tail_cache_bytes: u64,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
+    /// `fetch.memory.bytes`, per core.
+    pub fetch_memory_bytes: u64,
     /// Every row of the table as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -195,6 +197,7 @@ impl Resolved {
             journal_zeroed: self.flag("journal.zeroed"),
             tail_cache_bytes: self.whole("tail.cache.bytes"),
             retention_check_ms: self.whole("log.retention.check.interval.ms"),
+            fetch_memory_bytes: self.whole("fetch.memory.bytes"),
             values: table::KEYS.iter().map(|key| self.value(key)).collect(),
         };
         self.check_relations(&config)?;

@@ -55,8 +55,18 @@ pub const SESSION_WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub const FETCH_ANSWER_BYTES_MAX: usize = 55 * 1024 * 1024;
 /// A Produce waits at least this long for its flush, whatever its timeout says: clients that send 0 mean "soon", not "never".
 pub const PRODUCE_WAIT_MS_MIN: u64 = 1_000;
-/// Bytes of disk reads that a core's Fetch requests may have under way before further ones wait.
-pub const FETCH_READING_BYTES_MAX: u64 = 128 * 1024 * 1024;
+/// Unsent answers of one connection beyond which none of its requests begins.
+pub const SESSION_UNSENT_BYTES_MAX: usize = 1024 * 1024;
+/// Requests that the sessions of one core keep (queued or held); beyond it each session may queue only
+/// [`SESSION_WAITING_BYTES_SCARCE`].
+pub const SESSIONS_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// See [`SESSIONS_KEPT_BYTES_MAX`].
+pub const SESSION_WAITING_BYTES_SCARCE: usize = 64 * 1024;
+/// A Fetch answer may take a quarter of the memory that is left for answers (`fetch.memory.bytes`), but at least this much; with
+/// less left it waits.
+pub const FETCH_GRANT_BYTES_MIN: u64 = 1024 * 1024;
+/// Unsent answers of a core, beyond `fetch.memory.bytes`, at which requests other than Produce and Fetch wait.
+pub const ANSWERS_BESIDE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// A Fetch waits at most this long, whatever the client allows.
 pub const FETCH_WAIT_MS_MAX: u64 = 15 * 60 * 1_000;
 /// How often timeouts of parked Produce and DeleteRecords requests are looked for.

@@ -127,7 +127,8 @@ impl Broker {
             Event::Connected { connection, local, .. } => self.sessions.connected(connection, local),
             Event::Request { connection, frame, buffer_bytes } => {
                 let frame = QueuedFrame { frame, buffer_bytes };
-                if let Some(frame) = self.sessions.offer(connection, frame, &mut self.effects) {
+                let pressure = self.pressure(now);
+                if let Some(frame) = self.sessions.offer(connection, frame, pressure, &mut self.effects) {
                     self.begin(connection, frame, now);
                 }
             }
@@ -136,6 +137,11 @@ impl Broker {
                 self.fetches.disconnected(connection);
                 let searches = self.searches.disconnected(connection);
                 self.log.cancel_searches(&searches.into_iter().collect());
+            }
+            Event::Unsent { connection, bytes } => {
+                if self.sessions.unsent(connection, bytes) {
+                    self.resume(connection, now);
+                }
             }
             Event::Log(input) => self.log.handle(input, now),
             Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
@@ -163,7 +169,11 @@ impl Broker {
 
     /// The next thing to do, in order. The disk's come first: they take longest.
     pub fn poll_effect(&mut self) -> Option<Effect> {
-        self.log.poll_effect().map(Effect::Log).or_else(|| self.effects.pop_front())
+        let effect = self.log.poll_effect().map(Effect::Log).or_else(|| self.effects.pop_front());
+        if effect.is_none() {
+            self.sessions.turn_replied();
+        }
+        effect
     }
 
     /// Monotonic nanoseconds at which [`Event::Tick`] is due at the latest; `None` when nothing waits.
@@ -264,7 +274,9 @@ impl Broker {
             let outcome = api::resume(self, &context, held, now);
             self.conclude(&context, outcome);
         }
-        while let Some(frame) = self.sessions.next_queued(connection, &mut self.effects) {
+        loop {
+            let pressure = self.pressure(now);
+            let Some(frame) = self.sessions.next_queued(connection, pressure, &mut self.effects) else { return };
             self.begin(connection, frame, now);
         }
     }

@@ -19,6 +19,9 @@ pub enum Event {
     Request { connection: ConnectionId, frame: BytesMut, buffer_bytes: usize },
     /// The connection is gone; nothing is to be sent to it.
     Disconnected { connection: ConnectionId },
+    /// The answers of this connection that the network has not taken. Told whenever a connection cannot send all at once, until it
+    /// has; and after each turn that gave one more than `SESSION_UNSENT_BYTES_MAX`.
+    Unsent { connection: ConnectionId, bytes: usize },
     /// A disk completion for this core's log.
     Log(LogInput),
     /// File operations of the metadata log ended (core 0).

@@ -1,6 +1,7 @@
 //! Floor 3: one core's Kafka broker. It owns all state of that core and knows no socket, file, clock or thread.
 
 mod altering;
+mod answer_memory;
 mod api;
 #[allow(clippy::module_inception, reason = "a file is named after its main noun")]
 pub mod broker;

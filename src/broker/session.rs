@@ -6,16 +6,24 @@
 //! frame -> [queued]* -> begun, owed an answer -> answered -> sent
 //!                \-> held (waits for a partition or for room in the ring; everything behind it stays queued)
 //! ```
+//! A request also stays queued while its client does not take the answers that it has (I5), and unless it is a Produce or a
+//! Fetch while the memory for answers is used up (`answer_memory`).
 //! Invariants: (I1) answers leave in the order in which their requests came; (I2) while a request is held, no later request
 //! of its connection begins, so that pipelined appends keep their order; (I3) after a close nothing is begun or sent;
-//! (I4) reading is paused while more than `SESSION_REQUESTS_MAX` requests or `SESSION_WAITING_BYTES_MAX` bytes wait.
+//! (I4) reading is paused while more than `SESSION_REQUESTS_MAX` requests or `SESSION_WAITING_BYTES_MAX` bytes wait (less when
+//! all sessions together keep much); (I5) no request begins while more than `SESSION_UNSENT_BYTES_MAX` bytes of answers are
+//! on their way to a client; (I6) the sums over all sessions are what they say.
 
 use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
-use crate::base::limits::{SESSION_REQUESTS_MAX, SESSION_WAITING_BYTES_MAX};
+use crate::base::limits::{
+    SESSION_REQUESTS_MAX, SESSION_UNSENT_BYTES_MAX, SESSION_WAITING_BYTES_MAX, SESSION_WAITING_BYTES_SCARCE,
+    SESSIONS_KEPT_BYTES_MAX,
+};
 use crate::base::map::Map;
 use crate::broker::api::{Context, Held, Wait};
 use crate::broker::event::Effect;
+use crate::wire::api::ApiKey;
 use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -54,7 +62,15 @@ struct Session {
     first: u64,
     held: Option<(Context, Held)>,
     queued: VecDeque<QueuedFrame>,
-    waiting_bytes: usize,
+    queued_bytes: usize,
+    /// Answers that wait for an earlier one.
+    owed_bytes: usize,
+    /// Answers that left in earlier turns and were not sent, as last told.
+    unsent_bytes: usize,
+    /// Answers that left in the turn of this number.
+    replied: (u64, usize),
+    /// Stands in line for memory.
+    in_line: bool,
     paused: bool,
     ending: bool,
 }
@@ -67,6 +83,51 @@ pub(super) struct Sessions {
     by_partition: Map<TopicPartition, Vec<ConnectionId>>,
     /// Connections whose held request waits for room in the ring, in order.
     by_ring: Vec<ConnectionId>,
+    /// Connections whose next request waits for memory, in order, and since when (monotonic milliseconds).
+    by_memory: VecDeque<(ConnectionId, u64)>,
+    sums: Sums,
+}
+
+/// Over all sessions.
+#[derive(Debug, Default)]
+struct Sums {
+    turn: u64,
+    /// Frames queued and held.
+    kept: usize,
+    owed: usize,
+    unsent: usize,
+    /// In this turn.
+    replied: usize,
+}
+
+impl Sums {
+    fn replied_by(&self, session: &Session) -> usize {
+        if session.replied.0 == self.turn { session.replied.1 } else { 0 }
+    }
+
+    /// I5.
+    fn is_stuffed(&self, session: &Session) -> bool {
+        session.unsent_bytes + self.replied_by(session) > SESSION_UNSENT_BYTES_MAX
+    }
+}
+
+/// What keeps a request from beginning at once, besides what its own session says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pressure {
+    /// The memory for answers is used up.
+    pub(super) no_memory: bool,
+    pub(super) now_ms: u64,
+}
+
+impl Pressure {
+    fn keeps(self, frame: &QueuedFrame, session: &Session) -> bool {
+        // Produce has small answers and must not suffer from those who do not read theirs; Fetch waits by itself when there is
+        // data for it; ApiVersions tells whether there is a broker at all. All of them only for who takes its answers.
+        const PASS: [ApiKey; 3] = [ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions];
+        let key = frame.frame.first_chunk().map(|key| i16::from_be_bytes(*key));
+        let passes = session.unsent_bytes == 0 && PASS.iter().any(|pass| Some(pass.number()) == key);
+        self.no_memory && !passes
+    }
 }
 
 impl Sessions {
@@ -77,7 +138,11 @@ impl Sessions {
             first: 0,
             held: None,
             queued: VecDeque::new(),
-            waiting_bytes: 0,
+            queued_bytes: 0,
+            owed_bytes: 0,
+            unsent_bytes: 0,
+            replied: (0, 0),
+            in_line: false,
             paused: false,
             ending: false,
         };
@@ -86,7 +151,55 @@ impl Sessions {
     }
 
     pub(super) fn disconnected(&mut self, connection: ConnectionId) {
-        self.sessions.remove(&connection);
+        let Some(mut session) = self.sessions.remove(&connection) else { return };
+        session.drop_requests(&mut self.sums);
+        self.sums.owed -= session.owed_bytes;
+        self.sums.unsent -= session.unsent_bytes;
+        self.sums.replied -= self.sums.replied_by(&session);
+        if session.in_line {
+            self.by_memory.retain(|(waiting, _)| *waiting != connection);
+        }
+    }
+
+    /// What the network has not taken of a connection's answers. True if requests of it can go on.
+    pub(super) fn unsent(&mut self, connection: ConnectionId, bytes: usize) -> bool {
+        let Some(session) = self.sessions.get_mut(&connection) else { return false };
+        self.sums.unsent = self.sums.unsent - session.unsent_bytes + bytes;
+        session.unsent_bytes = bytes;
+        !session.queued.is_empty() && session.held.is_none() && !self.sums.is_stuffed(session)
+    }
+
+    /// The answers of this turn are on their way: what of them is not sent will be told.
+    pub(super) fn turn_replied(&mut self) {
+        self.sums.turn += 1;
+        self.sums.replied = 0;
+    }
+
+    /// Answers that were made and not sent.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.sums.owed + self.sums.unsent + self.sums.replied
+    }
+
+    /// Requests that wait here.
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.sums.kept
+    }
+
+    /// I5: the client has to take its answers first.
+    pub(super) fn is_stuffed(&self, connection: ConnectionId) -> bool {
+        self.sessions.get(&connection).is_some_and(|session| self.sums.is_stuffed(session))
+    }
+
+    /// The connection that is next in line for memory.
+    pub(super) fn take_waiting_for_memory(&mut self) -> Option<ConnectionId> {
+        let (connection, _) = self.by_memory.pop_front()?;
+        self.sessions.get_mut(&connection).expect("those in line are there").in_line = false;
+        Some(connection)
+    }
+
+    /// Since when somebody stands in line for memory.
+    pub(super) fn waits_for_memory_since(&self) -> Option<u64> {
+        self.by_memory.front().map(|(_, since_ms)| *since_ms)
     }
 
     /// The address that the client connected to.
@@ -94,25 +207,40 @@ impl Sessions {
         self.sessions.get(&connection).map(|session| session.local)
     }
 
-    /// Takes a frame in: gives it back if it can be begun now, keeps it if something before it is held.
+    /// Takes a frame in: gives it back if it can be begun now, keeps it if something before it or memory has to be waited for.
     pub(super) fn offer(
         &mut self,
         connection: ConnectionId,
         frame: QueuedFrame,
+        pressure: Pressure,
         effects: &mut VecDeque<Effect>,
     ) -> Option<QueuedFrame> {
         let session = self.sessions.get_mut(&connection)?;
         if session.ending {
             return None;
         }
-        if session.held.is_none() {
-            assert!(session.queued.is_empty(), "I2");
+        let is_first = session.held.is_none() && session.queued.is_empty();
+        if is_first && !self.sums.is_stuffed(session) && !pressure.keeps(&frame, session) {
             return Some(frame);
         }
-        session.waiting_bytes += frame.buffer_bytes;
+        session.queued_bytes += frame.buffer_bytes;
+        self.sums.kept += frame.buffer_bytes;
         session.queued.push_back(frame);
-        session.balance(connection, effects);
+        session.balance(connection, &self.sums, effects);
+        if is_first {
+            self.line_up(connection, pressure);
+        }
         None
+    }
+
+    /// If memory is what the first queued request of a session waits for, it stands in line for it.
+    fn line_up(&mut self, connection: ConnectionId, pressure: Pressure) {
+        let Some(session) = self.sessions.get_mut(&connection) else { return };
+        let waits = session.queued.front().is_some_and(|frame| pressure.keeps(frame, session));
+        if waits && !session.in_line && !self.sums.is_stuffed(session) {
+            session.in_line = true;
+            self.by_memory.push_back((connection, pressure.now_ms));
+        }
     }
 
     /// A request begins: its answer gets the next place.
@@ -132,14 +260,17 @@ impl Sessions {
             return;
         }
         match &answer {
-            Answer::Frame(frame) => session.waiting_bytes += frame.len(),
+            Answer::Frame(frame) => {
+                session.owed_bytes += frame.len();
+                self.sums.owed += frame.len();
+            }
             Answer::Silent => {}
-            Answer::Close(_) => session.end(),
+            Answer::Close(_) => session.end(&mut self.sums),
         }
         let owed = &mut session.answers[(slot.number - session.first) as usize];
         assert!(owed.replace(answer).is_none(), "I1: a request was answered twice");
-        session.send(slot.connection, effects);
-        session.balance(slot.connection, effects);
+        session.send(slot.connection, &mut self.sums, effects);
+        session.balance(slot.connection, &self.sums, effects);
     }
 
     /// Closes the connection after the answers that are owed so far.
@@ -160,8 +291,9 @@ impl Sessions {
             return;
         };
         assert!(session.held.is_none(), "I2: two requests of one connection are held");
+        self.sums.kept += context.buffer_bytes;
         session.held = Some((context, held));
-        session.balance(connection, effects);
+        session.balance(connection, &self.sums, effects);
         match wait {
             Wait::Partition(partition) => self.by_partition.entry(partition).or_default().push(connection),
             Wait::Ring => self.by_ring.push(connection),
@@ -170,22 +302,30 @@ impl Sessions {
 
     /// Takes out the held request, which is to be tried again.
     pub(super) fn take_held(&mut self, connection: ConnectionId) -> Option<(Context, Held)> {
-        self.sessions.get_mut(&connection)?.held.take()
+        let held = self.sessions.get_mut(&connection)?.held.take()?;
+        self.sums.kept -= held.0.buffer_bytes;
+        Some(held)
     }
 
-    /// The next frame that can begin, after a held request went on.
+    /// The next frame that can begin, after something went on.
     pub(super) fn next_queued(
         &mut self,
         connection: ConnectionId,
+        pressure: Pressure,
         effects: &mut VecDeque<Effect>,
     ) -> Option<QueuedFrame> {
         let session = self.sessions.get_mut(&connection)?;
-        if session.held.is_some() {
+        if session.held.is_some() || self.sums.is_stuffed(session) {
+            return None;
+        }
+        if session.queued.front().is_some_and(|frame| pressure.keeps(frame, session)) {
+            self.line_up(connection, pressure);
             return None;
         }
         let frame = session.queued.pop_front()?;
-        session.waiting_bytes -= frame.buffer_bytes;
-        session.balance(connection, effects);
+        session.queued_bytes -= frame.buffer_bytes;
+        self.sums.kept -= frame.buffer_bytes;
+        session.balance(connection, &self.sums, effects);
         Some(frame)
     }
 
@@ -216,35 +356,57 @@ impl Sessions {
 
     /// Asserts the invariants.
     pub(super) fn check(&self) {
-        for session in self.sessions.values() {
-            assert!(session.held.is_some() || session.queued.is_empty(), "I2");
+        let mut sums = Sums { turn: self.sums.turn, ..Sums::default() };
+        for (connection, session) in &self.sessions {
+            let in_line = self.by_memory.iter().any(|(waiting, _)| waiting == connection);
+            assert_eq!(session.in_line, in_line);
+            let waits = session.held.is_some() || self.sums.is_stuffed(session) || session.in_line;
+            assert!(waits || session.queued.is_empty(), "I2, I5: a request waits for nothing");
             assert!(!matches!(session.answers.front(), Some(Some(_))), "I1: an answer in order was not sent");
-            let frames = session.queued.iter().map(|frame| frame.buffer_bytes);
             let answers = session.answers.iter().map(|answer| match answer {
                 Some(Answer::Frame(frame)) => frame.len(),
                 _ => 0,
             });
-            assert_eq!(session.waiting_bytes, frames.chain(answers).sum::<usize>());
+            assert_eq!(session.owed_bytes, answers.sum::<usize>());
+            assert_eq!(session.queued_bytes, session.queued.iter().map(|frame| frame.buffer_bytes).sum::<usize>());
+            sums.kept += session.queued_bytes + session.held_bytes();
+            sums.owed += session.owed_bytes;
+            sums.unsent += session.unsent_bytes;
+            sums.replied += sums.replied_by(session);
         }
+        let all = |sums: &Sums| (sums.kept, sums.owed, sums.unsent, sums.replied);
+        assert_eq!(all(&self.sums), all(&sums), "I6");
     }
 }
 
 impl Session {
-    fn end(&mut self) {
+    fn end(&mut self, sums: &mut Sums) {
         self.ending = true;
+        self.drop_requests(sums);
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.as_ref().map_or(0, |(context, _)| context.buffer_bytes)
+    }
+
+    fn drop_requests(&mut self, sums: &mut Sums) {
+        sums.kept -= self.queued_bytes + self.held_bytes();
+        self.queued_bytes = 0;
         self.held = None;
-        self.waiting_bytes -= self.queued.iter().map(|frame| frame.buffer_bytes).sum::<usize>();
         self.queued.clear();
     }
 
     /// Sends what is in order (I1).
-    fn send(&mut self, connection: ConnectionId, effects: &mut VecDeque<Effect>) {
+    fn send(&mut self, connection: ConnectionId, sums: &mut Sums, effects: &mut VecDeque<Effect>) {
         while let Some(Some(_)) = self.answers.front() {
             let answer = self.answers.pop_front().flatten().expect("looked at");
             self.first += 1;
             match answer {
                 Answer::Frame(response) => {
-                    self.waiting_bytes -= response.len();
+                    self.owed_bytes -= response.len();
+                    sums.owed -= response.len();
+                    self.replied = (sums.turn, sums.replied_by(self) + response.len());
+                    sums.replied += response.len();
                     effects.push_back(Effect::Reply { connection, response });
                 }
                 Answer::Silent => {}
@@ -253,18 +415,19 @@ impl Session {
                     // Requests behind the closing one are dropped with their answers (I3).
                     self.first += self.answers.len() as u64;
                     self.answers.clear();
-                    self.waiting_bytes = 0;
+                    sums.owed -= std::mem::take(&mut self.owed_bytes);
                 }
             }
         }
     }
 
     /// Pauses reading above a bound, goes on below half of it (I4).
-    fn balance(&mut self, connection: ConnectionId, effects: &mut VecDeque<Effect>) {
+    fn balance(&mut self, connection: ConnectionId, sums: &Sums, effects: &mut VecDeque<Effect>) {
         let requests = self.answers.len() + self.queued.len();
-        let above = |share: usize| {
-            requests > SESSION_REQUESTS_MAX / share || self.waiting_bytes > SESSION_WAITING_BYTES_MAX / share
-        };
+        let waiting_bytes = self.queued_bytes + self.owed_bytes;
+        let scarce = sums.kept > SESSIONS_KEPT_BYTES_MAX;
+        let bytes_max = if scarce { SESSION_WAITING_BYTES_SCARCE } else { SESSION_WAITING_BYTES_MAX };
+        let above = |share: usize| requests > SESSION_REQUESTS_MAX / share || waiting_bytes > bytes_max / share;
         let paused = if self.paused { above(2) } else { above(1) };
         if paused != self.paused && !self.ending {
             self.paused = paused;

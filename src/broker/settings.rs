@@ -11,6 +11,10 @@ pub struct BrokerSettings {
     pub auto_create_topics: bool,
     /// The data directory as clients are told of it; the runtime makes it absolute.
     pub log_dir: String,
+    /// `fetch.max.bytes`.
+    pub fetch_bytes_max: usize,
+    /// `fetch.memory.bytes`.
+    pub fetch_memory_bytes: u64,
     /// The whole configuration as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -18,9 +22,14 @@ pub struct BrokerSettings {
 impl BrokerSettings {
     /// What the brokers need of a configuration.
     pub fn of(config: &Config) -> BrokerSettings {
-        let (topic_defaults, auto_create_topics) = (config.topic_defaults, config.auto_create_topics);
-        let (log_dir, values) = (config.data_dir.clone(), config.values.clone());
-        BrokerSettings { topic_defaults, auto_create_topics, log_dir, values }
+        BrokerSettings {
+            topic_defaults: config.topic_defaults,
+            auto_create_topics: config.auto_create_topics,
+            log_dir: config.data_dir.clone(),
+            fetch_bytes_max: config.fetch_bytes_max,
+            fetch_memory_bytes: config.fetch_memory_bytes,
+            values: config.values.clone(),
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::base::storage::FilesDone;
 use crate::broker::api;
 use crate::broker::api::fetch::available_bytes;
 use crate::broker::broker::Broker;
+use crate::broker::delayed::fetch::ParkedFetch;
 use crate::broker::delayed::produce::Released;
 use crate::broker::event::Effect;
 use crate::broker::message::Message;
@@ -25,12 +26,13 @@ impl Broker {
             progress = true;
             self.notice(notice, now);
         }
-        while let Some(fetch) = self.fetches.take_due() {
+        while let Some(fetch) = self.next_fetch(now) {
             progress = true;
             let context = fetch.context;
             let outcome = api::fetch::attempt(self, &context, (fetch.request, fetch.using), fetch.deadline_ns, now);
             self.conclude(&context, outcome);
         }
+        progress |= self.spend_memory(now);
         while let Some((to, message)) = self.seat.as_mut().and_then(|seat| seat.poll_message()) {
             progress = true;
             self.send(to, message, now);
@@ -40,6 +42,14 @@ impl Broker {
             self.effects.push_back(Effect::MetadataFiles { ticket: self.metadata_ticket, ops });
         }
         progress
+    }
+
+    /// A request to be planned again: one that waits for memory if there is some, else one that is due.
+    fn next_fetch(&mut self, now: Now) -> Option<ParkedFetch> {
+        let has_memory = self.fetch_grant().is_some();
+        let Broker { fetches, sessions, .. } = self;
+        let starved = has_memory.then(|| fetches.take_starved(|one| sessions.is_stuffed(one), now.monotonic_ms()));
+        starved.flatten().or_else(|| fetches.take_due())
     }
 
     fn notice(&mut self, notice: LogNotice, now: Now) {

@@ -57,4 +57,19 @@
 //! # Backpressure
 //!
 //! Answers of a connection leave in the order of its requests. A client that does not read its answers is not read from
-//! either; after the write-stall timeout its connection is closed.
+//! either, and with more than 1 MiB of them unsent none of its requests begins; after the write-stall timeout its connection is
+//! closed.
+//!
+//! # Memory of answers
+//!
+//! A request of a few bytes asks for megabytes, so clients that ask and never read could fill the machine. What is being read from
+//! the disk, what waits for an earlier answer and what the network has not taken (slices of the tail too: they keep evicted
+//! batches alive) count against `fetch.memory.bytes`, 16 MiB per core:
+//!
+//! - An answer takes at most a quarter of what is left, but 1 MiB in any case, so that answers shrink before anybody waits.
+//! - With less than 1 MiB left a Fetch that has data waits, one request per connection in turn, and not while its client has
+//!   answers to take. One without data needs no memory and does not wait.
+//! - 8 MiB further up all other requests wait in line too, but for Produce and ApiVersions of clients that take their answers:
+//!   a producer must not notice any of this.
+//! - Only while somebody has waited for 250 ms are connections closed for it: of those whose clients would need more than 10 seconds
+//!   for what they were answered, the one with most of it, one every 10 ms. Without anybody waiting, slow clients are left alone.

@@ -12,8 +12,10 @@
 
 use crate::base::gather::Gather;
 use crate::base::ids::ConnectionId;
+use crate::base::limits::SESSION_UNSENT_BYTES_MAX;
 use crate::runtime::frame_cutter::FrameCutter;
 use crate::runtime::send_batch::{SENDS_MAX, SLICES_MAX, SendBatch, SendResult};
+use crate::runtime::taking::Taking;
 use bytes::{Buf, Bytes};
 use socket2::Socket;
 use std::cell::{Cell, RefCell};
@@ -24,7 +26,7 @@ use std::os::fd::AsRawFd;
 use std::rc::Rc;
 
 /// Unsent bytes beyond which no more requests are taken from a connection.
-pub const OUTBOUND_BYTES_MAX: usize = 1024 * 1024;
+pub const OUTBOUND_BYTES_MAX: usize = SESSION_UNSENT_BYTES_MAX;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +67,8 @@ pub struct Connection {
     pub stuck_since_ms: Cell<Option<u64>>,
     /// Listed as having something new to send.
     pub is_dirty: Cell<bool>,
+    /// How its client takes answers.
+    pub taking: Taking,
     outbound: RefCell<VecDeque<Bytes>>,
     outbound_bytes: Cell<usize>,
     /// The socket took less than it was given (N2).
@@ -117,6 +121,7 @@ impl Connection {
             frame_since_ms: Cell::new(now_ms),
             stuck_since_ms: Cell::new(None),
             is_dirty: Cell::new(false),
+            taking: Taking::default(),
             outbound: RefCell::default(),
             outbound_bytes: Cell::new(0),
             blocked: Cell::new(false),
@@ -129,6 +134,7 @@ impl Connection {
     /// Queues an answer behind the others.
     pub fn queue(&self, response: Gather) {
         self.outbound_bytes.set(self.outbound_bytes.get() + response.len());
+        self.taking.note_queued(response.len());
         self.outbound.borrow_mut().extend(response.into_slices());
     }
 
@@ -215,6 +221,7 @@ impl Connection {
             match result.take().unwrap_or_else(|| self.send_once(&outbound)) {
                 Ok(sent) => {
                     self.outbound_bytes.set(self.outbound_bytes.get() - sent);
+                    self.taking.note_taken(sent);
                     self.last_active_ms.set(now_ms);
                     self.stuck_since_ms.set(None);
                     drop_front(&mut outbound, sent);

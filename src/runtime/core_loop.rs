@@ -28,6 +28,7 @@ use crate::runtime::listener::{Listener, listen};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::{Mesh, Parcel};
 use crate::runtime::readiness::{Edge, Readiness};
+use crate::runtime::sockets::relief::ANSWER_WAIT_MS;
 use crate::runtime::sockets::{SocketSettings, Sockets};
 use crate::runtime::timer::Ticker;
 use crate::wire::record_heads::Unreadable;
@@ -188,7 +189,7 @@ impl CoreLoop {
     /// How long the core may sleep.
     fn patience(&self) -> Duration {
         let now = clock::read();
-        if self.sockets.has_ready() || self.listener.is_due(now.monotonic_ms()) {
+        if self.sockets.has_ready() || !self.inbox.is_empty() || self.listener.is_due(now.monotonic_ms()) {
             return Duration::ZERO;
         }
         self.ticker.patience(now)
@@ -260,9 +261,20 @@ impl CoreLoop {
         self.disk.submit();
         self.sockets.turn_handled();
         self.sockets.send_dirty();
+        self.share_memory(now);
         self.mesh.post();
         self.ticker.turn_done(now, had_events, self.broker.next_deadline());
         self.finish_stop(now);
+    }
+
+    /// Answers wait for memory: there is some again, or somebody has to give some back.
+    fn share_memory(&mut self, now: Now) {
+        let Some(since_ms) = self.broker.starves_since_ms() else { return };
+        if self.broker.has_answer_memory() {
+            self.inbox.push(Event::Tick);
+        } else if now.monotonic_ms() >= since_ms + ANSWER_WAIT_MS {
+            self.sockets.close_slowest_reader();
+        }
     }
 
     fn perform(&mut self, effect: Effect, now: Now) {

@@ -95,6 +95,8 @@ pub struct Sockets {
     /// Reservations of frames that the broker has not handled yet.
     reserved_in_turn: Cell<usize>,
     now_ms: Cell<u64>,
+    /// When somebody to close was looked for last.
+    relieved_ms: Cell<u64>,
     next_id: Cell<u64>,
     stopping: Cell<bool>,
     limiter: LogLimiter,
@@ -118,6 +120,7 @@ impl Sockets {
             budget: ReadBudget::new(READ_BUDGET_BYTES.max(settings.request_bytes_max)),
             reserved_in_turn: Cell::new(0),
             now_ms: Cell::new(now_ms),
+            relieved_ms: Cell::new(0),
             next_id: Cell::new(1),
             stopping: Cell::new(false),
             limiter: LogLimiter::default(),
@@ -171,6 +174,7 @@ impl Sockets {
         }
         if edge.output {
             connection.unblock(self.now_ms());
+            self.tell_unsent(&connection);
         }
     }
 
@@ -369,6 +373,7 @@ impl Sockets {
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         dirty.iter().for_each(|connection| connection.is_dirty.set(false));
         send_queued(&dirty, &mut self.send_batch.borrow_mut(), self.now_ms());
+        dirty.iter().for_each(|connection| self.tell_unsent(connection));
         dirty.clear();
         *self.dirty.borrow_mut() = dirty;
     }
@@ -490,5 +495,6 @@ fn bump(counter: &Cell<u64>, by: u64) {
     counter.set(counter.get() + by);
 }
 
+pub mod relief;
 #[cfg(test)]
 mod tests;

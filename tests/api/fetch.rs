@@ -294,7 +294,7 @@ fn cold_reads_take_bounded_memory_and_all_end() {
         world.post(*reader, 11, &fetch_request(1, 0, &[("t", 0, 0)]));
     }
     world.run();
-    // 128 of them may read a MiB each; some of the others leave.
+    // A few of them may read; some of the others leave.
     for reader in &readers[..20] {
         world.disconnect(*reader);
     }

@@ -6,6 +6,7 @@ mod disk;
 mod world;
 
 mod admin;
+mod answer_memory;
 mod bad_inputs;
 mod by_time;
 mod configs;

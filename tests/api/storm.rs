@@ -63,6 +63,7 @@ impl Storm {
             1 => self.world.hold_files ^= true,
             2 => self.world.hold_mesh ^= true,
             3 => self.world.hold_metadata ^= true,
+            6 => self.world.hold_sends ^= true,
             4 => self.world.advance(10 * (1 + self.random.below(40))),
             5 if self.random.percent(20) => {
                 self.world.disconnect(client);
@@ -177,6 +178,7 @@ impl Storm {
         self.world.hold_files = false;
         self.world.hold_mesh = false;
         self.world.hold_metadata = false;
+        self.world.hold_sends = false;
         self.world.advance(8_000);
         self.receive_all();
         for (client, owed) in &self.owed {

@@ -7,6 +7,7 @@ use corelane::base::clock::Now;
 use corelane::base::config::Config;
 use corelane::base::gather::Gather;
 use corelane::base::ids::{ConnectionId, CoreId};
+use corelane::base::limits::SESSION_UNSENT_BYTES_MAX;
 use corelane::base::storage::{DiskSpace, StorageError};
 use corelane::broker::broker::Broker;
 use corelane::broker::event::{Effect, Event};
@@ -44,10 +45,14 @@ pub struct World {
     pub hold_metadata: bool,
     /// Messages between cores wait likewise.
     pub hold_mesh: bool,
+    /// The network takes no answers until this is false and the world runs again (clients see them nevertheless).
+    pub hold_sends: bool,
     /// The next journal flush fails.
     pub fail_flush: bool,
     pub stopped: Vec<bool>,
     held: VecDeque<(usize, Held)>,
+    /// Answers that the network did not take.
+    unsent: BTreeMap<Client, usize>,
     events: VecDeque<(usize, Event)>,
     inboxes: BTreeMap<Client, Inbox>,
     correlations: BTreeMap<Client, VecDeque<(i32, i16)>>,
@@ -85,8 +90,10 @@ impl World {
             hold_files: false,
             hold_metadata: false,
             hold_mesh: false,
+            hold_sends: false,
             fail_flush: false,
             held: VecDeque::new(),
+            unsent: BTreeMap::new(),
             events: VecDeque::new(),
             inboxes: BTreeMap::new(),
             correlations: BTreeMap::new(),
@@ -118,6 +125,7 @@ impl World {
     }
 
     pub fn disconnect(&mut self, client: Client) {
+        self.unsent.remove(&client);
         self.events.push_back((client.core, Event::Disconnected { connection: client.connection }));
         self.inboxes.remove(&client);
         self.run();
@@ -242,9 +250,31 @@ impl World {
         }
         self.brokers[core].end_turn(self.now);
         self.brokers[core].check();
+        let mut replied: BTreeMap<ConnectionId, usize> = BTreeMap::new();
         while let Some(effect) = self.brokers[core].poll_effect() {
+            if let Effect::Reply { connection, response } = &effect {
+                *replied.entry(*connection).or_default() += response.len();
+            }
             self.perform(core, effect);
         }
+        for (connection, bytes) in replied {
+            let client = Client { core, connection };
+            if self.hold_sends {
+                let unsent = self.unsent.entry(client).or_default();
+                *unsent += bytes;
+                self.events.push_back((core, Event::Unsent { connection, bytes: *unsent }));
+            } else if bytes > SESSION_UNSENT_BYTES_MAX {
+                self.events.push_back((core, Event::Unsent { connection, bytes: 0 }));
+            }
+        }
+        if self.brokers[core].starves_since_ms().is_some() && self.brokers[core].has_answer_memory() {
+            self.events.push_back((core, Event::Tick));
+        }
+    }
+
+    /// Answers that the network did not take.
+    pub fn unsent_bytes(&self) -> usize {
+        self.unsent.values().sum()
     }
 
     fn perform(&mut self, core: usize, effect: Effect) {
@@ -308,6 +338,11 @@ impl World {
 
     /// Performs what was held back and is held back no more.
     fn release_held(&mut self) {
+        if !self.hold_sends {
+            for (Client { core, connection }, _) in std::mem::take(&mut self.unsent) {
+                self.events.push_back((core, Event::Unsent { connection, bytes: 0 }));
+            }
+        }
         for (core, held) in std::mem::take(&mut self.held) {
             match held {
                 Held::Log(effect) => self.perform_log(core, effect),

@@ -1,5 +1,5 @@
 //! Hostile input against the real binary, all of it at once: malformed frames of every API and version, slow and dead
-//! peers.
+//! peers, clients that never read.
 //!
 //! All the while a calm producer on every core is answered within a second, memory stays below its start plus 64 MiB plus
 //! the bytes received, and the log stays short; afterwards everything acknowledged is read back. Each malformed frame has
@@ -17,6 +17,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod greedy;
 mod malformed;
 mod oracle;
 mod peer;
@@ -38,6 +39,11 @@ use witness::{CALM, Findings};
 const BULK: &str = "bulk";
 /// Data per core for large fetches: more than the journal and the cache keep in memory.
 const BULK_MB: usize = 80;
+/// A topic with so many partitions that asking for it costs far less than its answer.
+const WIDE: &str = "wide";
+const WIDE_PARTITIONS: i32 = 1_000;
+/// Clients of each greedy kind, per core.
+const GREEDY: usize = 100;
 const REQUEST_BYTES_MAX: i32 = 104_857_600;
 /// Threads that send malformed frames.
 const DRIVERS: usize = 3;
@@ -66,6 +72,7 @@ fn prepare(scratch: &Scratch, cores: usize) -> (Stage, Broker) {
         connection.create_topic(topic, cores as i32, &[]).expect("topic");
     }
     connection.create_topic(samples::TOPIC, 2, &[]).expect("topic");
+    connection.create_topic(WIDE, WIDE_PARTITIONS, &[]).expect("topic");
     let leaders = connection.leaders(&[CALM, BULK, samples::TOPIC]).expect("metadata");
     let (calm, bulk) = (leaders[0].as_ref().expect("calm"), leaders[1].as_ref().expect("bulk"));
     assert!(calm.addresses == addresses && bulk.addresses == addresses, "one partition per core: {leaders:?}");
@@ -124,6 +131,7 @@ fn survives(cores: usize) {
         }
         let mut idle: Vec<_> =
             stage.addresses.iter().flat_map(|address| sluggish::silent(address, meter, 100)).collect();
+        greedy_clients(&stage, meter, findings);
         malformed_frames(&stage, meter, findings, &acknowledged);
         everything_at_once(&stage, meter, findings, &acknowledged, stop_load);
         findings.phase("afterwards");
@@ -152,6 +160,24 @@ fn survives(cores: usize) {
     println!("{cores} cores: {} MiB sent in {ran:?}", meter.bytes() >> 20);
 }
 
+/// First of all, while little was received: memory has to stay near its start.
+fn greedy_clients(stage: &Stage, meter: &Meter, findings: &Findings) {
+    let end = stage.bulk_end;
+    let (stop, received) = (&AtomicBool::new(false), meter.bytes());
+    findings.phase("clients that never read");
+    std::thread::scope(|scope| {
+        for (address, partition) in stage.addresses.iter().zip(0..) {
+            scope.spawn(move || {
+                let closed = greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop);
+                println!("  {closed} that never read were closed");
+            });
+        }
+        std::thread::sleep(Duration::from_secs(knob("HOSTILE", 5)));
+        stop.store(true, Ordering::Relaxed);
+    });
+    println!("  {} MiB sent", (meter.bytes() - received) >> 20);
+}
+
 fn malformed_frames(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
     for (phase, cases) in [
         ("strangers", malformed::strangers(REQUEST_BYTES_MAX)),
@@ -165,7 +191,7 @@ fn malformed_frames(stage: &Stage, meter: &Meter, findings: &Findings, acknowled
     }
 }
 
-/// Slow, dead and malformed ones together.
+/// Slow, dead, greedy and malformed ones together.
 fn everything_at_once(
     stage: &Stage,
     meter: &Meter,
@@ -180,6 +206,10 @@ fn everything_at_once(
         for (address, partition) in stage.addresses.iter().zip(0..) {
             scope.spawn(move || println!("  {} dribbled requests", sluggish::dribble(address, meter, findings, stop)));
             scope.spawn(move || println!("  vanished {} times", sluggish::vanish(address, meter, stop)));
+            scope.spawn(move || {
+                let closed = greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop);
+                println!("  {closed} that never read were closed");
+            });
             scope.spawn(move || {
                 let (answers, slowest) = witness::consume(address, (BULK, partition, end), meter, findings, stop);
                 println!("  {answers} fetches of a consumer, the slowest took {slowest:?}");

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use socket2::{Domain, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -45,8 +46,16 @@ pub struct Peer<'a> {
 
 impl<'a> Peer<'a> {
     pub fn connect(address: &str, meter: &'a Meter) -> Peer<'a> {
+        Peer::connect_with(address, meter, None)
+    }
+
+    /// `receive_bytes`: the size of the kernel's receive buffer, for clients that do not read.
+    pub fn connect_with(address: &str, meter: &'a Meter, receive_bytes: Option<usize>) -> Peer<'a> {
         let address: SocketAddr = address.parse().expect("an address");
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, None).expect("a socket");
+        if let Some(bytes) = receive_bytes {
+            socket.set_recv_buffer_size(bytes).expect("set");
+        }
         socket.connect(&address.into()).expect("the broker accepts");
         // Closed by reset: thousands of connections must not leave thousands of ports behind.
         socket.set_linger(Some(Duration::ZERO)).expect("set");
@@ -65,6 +74,15 @@ impl<'a> Peer<'a> {
     pub fn send(&mut self, bytes: &[u8]) -> bool {
         self.meter.add(bytes.len());
         self.stream.write_all(bytes).is_ok()
+    }
+
+    /// Sends what the socket takes at once; the number of bytes.
+    pub fn send_some(&mut self, bytes: &[u8]) -> usize {
+        self.stream.set_nonblocking(true).expect("set");
+        let sent = self.stream.write(bytes).unwrap_or(0);
+        self.stream.set_nonblocking(false).expect("set");
+        self.meter.add(sent);
+        sent
     }
 
     pub fn receive(&mut self) -> Got {
@@ -100,5 +118,13 @@ impl<'a> Peer<'a> {
             }
         }
         Ok(())
+    }
+
+    /// True if the broker has ended the connection, as far as shows without reading.
+    pub fn has_failed(&self) -> bool {
+        let mut waiting = libc::pollfd { fd: self.stream.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+        // SAFETY: one descriptor of our own, no wait.
+        let changed = unsafe { libc::poll(&mut waiting, 1, 0) };
+        changed == 1 && waiting.revents & (libc::POLLRDHUP | libc::POLLHUP | libc::POLLERR) != 0
     }
 }

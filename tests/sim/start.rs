@@ -39,6 +39,8 @@ impl World {
                 topic_defaults: self.defaults,
                 auto_create_topics: false,
                 log_dir: "data".to_string(),
+                fetch_bytes_max: 1 << 20,
+                fetch_memory_bytes: 1 << 24,
                 values: Vec::new(),
             },
         };

@@ -107,6 +107,7 @@ pub const KEYS: &[Key] = &[
     key("journal.accept.loss", Flag, "false", Machine, "start although flushed frames of a journal are damaged: it is cut at the first of them, and acknowledged records behind it are given up"),
     key("journal.zeroed", Flag, "true", Core, "fill new journal files with zeros in the background: their flushes take 0.6 of the time"),
     live(key("tail.cache.bytes", Whole(0, 1024 * 1024 * MIB), "67108864", Core, "record batches kept in memory for readers, beyond those not yet in a segment")),
+    key("fetch.memory.bytes", Whole(4 * MIB, 1024 * 1024 * MIB), "16777216", Core, "fetch answers that are read from the disk or wait to be sent; with many slow consumers more of it is more throughput"),
 ];
 
 /// The row of `name`, which must exist.

@@ -13,7 +13,7 @@ use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::gather::Gather;
 use crate::base::ids::{CoreId, TopicPartition};
-use crate::base::limits::{FETCH_ANSWER_BYTES_MAX, FETCH_WAIT_MS_MAX};
+use crate::base::limits::{FETCH_WAIT_MS_MAX, READ_BYTES_MAX};
 use crate::base::offset::Offset;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
@@ -101,14 +101,17 @@ pub(in crate::broker) fn attempt(
         broker.fetches.park(ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes }, watches);
         return Outcome::Parked;
     }
-    if plan.available > 0 && !broker.fetches.may_read() {
-        broker.fetches.starve(ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes: Some(0) });
+    // Without data the answer needs no memory to speak of.
+    let grant = if plan.available > 0 { broker.fetch_grant() } else { Some(0) };
+    let Some(grant) = grant else {
+        let fetch = ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes: Some(0) };
+        broker.fetches.starve(fetch, now.monotonic_ms());
         return Outcome::Parked;
-    }
+    };
     if plan.failed {
         broker.counters.request_errors += 1;
     }
-    perform(broker, context, (request, using), plan)
+    perform(broker, context, (request, using), plan, grant)
 }
 
 /// What is to be done for one partition.
@@ -236,15 +239,17 @@ pub(in crate::broker) fn available_bytes(
     if from >= until { 0 } else { log.available_bytes(partition, from, until, enough).clamp(1, enough.max(1)) }
 }
 
-/// Reads what was planned. What is on the disk only comes later.
+/// Reads what was planned, as far as `grant` bytes go. What is on the disk only comes later.
 fn perform(
     broker: &mut Broker,
     context: &Context,
     (request, using): (FetchRequest, SessionUse),
     plan: Plan,
+    grant: u64,
 ) -> Outcome {
+    let bytes_max = usize::try_from(request.max_bytes).unwrap_or(0).min(broker.settings.fetch_bytes_max);
     let mut reading = Reading {
-        bytes_left: usize::try_from(request.max_bytes).unwrap_or(0).min(FETCH_ANSWER_BYTES_MAX),
+        bytes_left: bytes_max.min(grant as usize),
         filled: false,
         committed: request.isolation_level == READ_COMMITTED,
         tickets: Vec::new(),
@@ -331,9 +336,10 @@ impl Reading {
             }
             Read::Pending(ticket) => {
                 self.filled = true;
-                // How much there is shows later: as much as asked for is set aside.
-                self.bytes_left = self.bytes_left.saturating_sub(bytes_max);
-                self.disk_bytes += bytes_max as u64;
+                // How much there is shows later: as much as may come is set aside.
+                let bytes = bytes_max.min(READ_BYTES_MAX);
+                self.bytes_left = self.bytes_left.saturating_sub(bytes);
+                self.disk_bytes += bytes as u64;
                 self.tickets.push((ticket, at.0, at.1));
             }
             Read::Offline => return FetchResponsePartition::refused(asked.index, ErrorCode::KafkaStorageError),

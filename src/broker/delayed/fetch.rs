@@ -8,11 +8,10 @@
 //! one partition; when they suffice, or at the deadline, or when a watched partition changes state, the request is due.
 //!
 //! Invariants: (I1) every watch belongs to a parked request, and its request names it; (I2) a parked request is due at its
-//! deadline at the latest, unless a partition is still being loaded; (I3) requests wait for memory only while reads under way
-//! take `FETCH_READING_BYTES_MAX`.
+//! deadline at the latest, unless a partition is still being loaded; (I3) requests that wait for memory are planned again
+//! one per connection in turn, and not while their client does not take the answers that it has.
 
 use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
-use crate::base::limits::FETCH_READING_BYTES_MAX;
 use crate::base::map::Map;
 use crate::base::offset::Offset;
 use crate::broker::api::Context;
@@ -76,8 +75,10 @@ pub(in crate::broker) struct DelayedFetches {
     tickets: Map<Ticket, AnswerSlot>,
     /// Memory that all reads under way may take.
     reading_bytes: u64,
-    /// Requests that could be answered, but wait for memory, first come first served.
-    starved: VecDeque<ParkedFetch>,
+    /// Requests that could be answered, but wait for memory: by connection, and the connections in turn, each with the time
+    /// (monotonic milliseconds) of its place.
+    starved: Map<ConnectionId, VecDeque<ParkedFetch>>,
+    starved_turns: VecDeque<(ConnectionId, u64)>,
 }
 
 impl DelayedFetches {
@@ -147,15 +148,28 @@ impl DelayedFetches {
         }
     }
 
-    /// The next request to be planned again.
+    /// The next request to be planned again because it is due.
     pub(in crate::broker) fn take_due(&mut self) -> Option<ParkedFetch> {
-        if self.may_read()
-            && let Some(fetch) = self.starved.pop_front()
-        {
-            return Some(fetch);
-        }
         let answer = self.due.pop_first()?;
         Some(self.unpark(answer).expect("what is due is parked"))
+    }
+
+    /// The next request that waits for memory, of a connection that may have some (I3).
+    pub(in crate::broker) fn take_starved(
+        &mut self,
+        is_stuffed: impl Fn(ConnectionId) -> bool,
+        now_ms: u64,
+    ) -> Option<ParkedFetch> {
+        let next = self.starved_turns.iter().position(|(connection, _)| !is_stuffed(*connection))?;
+        let (connection, _) = self.starved_turns.remove(next).expect("just found");
+        let requests = self.starved.get_mut(&connection).expect("I3");
+        let fetch = requests.pop_front();
+        if requests.is_empty() {
+            self.starved.remove(&connection);
+        } else {
+            self.starved_turns.push_back((connection, now_ms));
+        }
+        fetch
     }
 
     /// Earliest deadline.
@@ -163,15 +177,24 @@ impl DelayedFetches {
         self.deadlines.first().map(|(deadline_ns, _)| *deadline_ns)
     }
 
-    /// False while reads under way take all the memory they may.
-    pub(in crate::broker) fn may_read(&self) -> bool {
-        self.reading_bytes < FETCH_READING_BYTES_MAX
+    /// Memory that reads under way may take.
+    pub(in crate::broker) fn reading_bytes(&self) -> u64 {
+        self.reading_bytes
     }
 
-    /// Waits for memory (I3).
-    pub(in crate::broker) fn starve(&mut self, fetch: ParkedFetch) {
-        assert!(!self.may_read());
-        self.starved.push_back(fetch);
+    /// Since when a request waits for memory that it may have.
+    pub(in crate::broker) fn starves_since_ms(&self, is_stuffed: impl Fn(ConnectionId) -> bool) -> Option<u64> {
+        self.starved_turns.iter().find(|(connection, _)| !is_stuffed(*connection)).map(|(_, since_ms)| *since_ms)
+    }
+
+    /// Waits for memory, behind what waits of its connection.
+    pub(in crate::broker) fn starve(&mut self, fetch: ParkedFetch, now_ms: u64) {
+        let connection = fetch.context.answer.connection;
+        let requests = self.starved.entry(connection).or_default();
+        if requests.is_empty() {
+            self.starved_turns.push_back((connection, now_ms));
+        }
+        requests.push_back(fetch);
     }
 
     /// Waits for reads.
@@ -211,7 +234,9 @@ impl DelayedFetches {
             self.unpark(answer);
             self.due.remove(&answer);
         }
-        self.starved.retain(|fetch| fetch.context.answer.connection != connection);
+        if self.starved.remove(&connection).is_some() {
+            self.starved_turns.retain(|(waiting, _)| *waiting != connection);
+        }
     }
 
     /// Asserts the invariants.
@@ -225,8 +250,12 @@ impl DelayedFetches {
             let timed = self.deadlines.contains(&(parked.fetch.deadline_ns, *answer));
             assert!(timed || self.due.contains(answer) || parked.fetch.missing_bytes.is_none(), "I2");
         }
-        assert_eq!(self.reading_bytes, self.reading.values().map(|fetch| fetch.bytes).sum::<u64>(), "I3");
-        assert!(self.starved.is_empty() || !self.may_read(), "I3");
+        assert_eq!(self.reading_bytes, self.reading.values().map(|fetch| fetch.bytes).sum::<u64>());
+        assert_eq!(self.starved.len(), self.starved_turns.len(), "I3");
+        assert!(
+            self.starved_turns.iter().all(|(one, _)| self.starved.get(one).is_some_and(|all| !all.is_empty())),
+            "I3"
+        );
         assert!(self.due.iter().all(|answer| self.parked.contains_key(answer)));
     }
 

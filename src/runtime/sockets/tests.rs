@@ -132,6 +132,7 @@ fn echo(sockets: &Sockets, inbox: &Inbox, known: &mut Vec<ConnectionId>) {
                 answer.push(frame.freeze());
                 sockets.reply(connection, answer);
             }
+            Event::Unsent { .. } => {}
             other => panic!("unexpected {other:?}"),
         }
     }
