@@ -9,46 +9,68 @@
 use crate::base::clock::Now;
 use crate::base::limits::{ANSWERS_BESIDE_BYTES_MAX, FETCH_GRANT_BYTES_MIN};
 use crate::broker::broker::Broker;
+use crate::broker::delayed::fetch::ParkedFetch;
 use crate::broker::session::Pressure;
 
 impl Broker {
-    /// Bytes that one Fetch answer may take now; `None`: it has to wait.
-    pub(super) fn fetch_grant(&self) -> Option<u64> {
+    /// Bytes that the answer of a Fetch with data may take now; `None`: it has to wait, and so has every one while others stand
+    /// in line.
+    pub(super) fn fetch_grant(&mut self) -> Option<u64> {
+        let Broker { fetches, sessions, .. } = self;
+        if fetches.has_line(|one| sessions.is_stuffed(one)) { None } else { self.grant() }
+    }
+
+    /// The next Fetch that stood in line for memory, and the bytes that its answer may take.
+    pub(super) fn next_starved(&mut self, now: Now) -> Option<(ParkedFetch, u64)> {
+        let grant = self.grant()?;
+        let Broker { fetches, sessions, .. } = self;
+        let fetch = if fetches.has_line(|one| sessions.is_stuffed(one)) {
+            fetches.take_starved(now.monotonic_ms())
+        } else {
+            None
+        };
+        fetch.map(|fetch| (fetch, grant))
+    }
+
+    fn grant(&self) -> Option<u64> {
         let left = self.settings.fetch_memory_bytes.saturating_sub(self.answer_bytes());
         (left >= FETCH_GRANT_BYTES_MIN).then(|| (left / 4).max(FETCH_GRANT_BYTES_MIN))
     }
 
     pub(super) fn pressure(&self, now: Now) -> Pressure {
-        let no_memory = self.answer_bytes() > self.settings.fetch_memory_bytes + ANSWERS_BESIDE_BYTES_MAX;
+        let no_memory = self.is_full() || self.sessions.waits_for_memory_since().is_some();
         Pressure { no_memory, now_ms: now.monotonic_ms() }
     }
 
-    /// What may go on because there is memory again; true if anything did.
+    /// What may go on because there is memory again, a request per connection in turn; true if anything did.
     pub(super) fn spend_memory(&mut self, now: Now) -> bool {
         let mut progress = false;
-        while !self.pressure(now).no_memory
+        while !self.is_full()
             && let Some(connection) = self.sessions.take_waiting_for_memory()
         {
             progress = true;
-            self.resume(connection, now);
+            let pressure = Pressure { no_memory: false, now_ms: now.monotonic_ms() };
+            if let Some(frame) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
+                self.begin(connection, frame, now);
+            }
+            self.begin_queued(connection, now);
         }
         progress
     }
 
+    /// No request with an answer of unknown size may begin.
+    fn is_full(&self) -> bool {
+        self.answer_bytes() > self.settings.fetch_memory_bytes + ANSWERS_BESIDE_BYTES_MAX
+    }
+
     /// Since when (monotonic milliseconds) somebody waits for memory that others hold.
     pub fn starves_since_ms(&self) -> Option<u64> {
-        let fetches = self.fetches.starves_since_ms(|connection| self.sessions.is_stuffed(connection));
-        fetches.into_iter().chain(self.sessions.waits_for_memory_since()).min()
+        self.fetches.starves_since_ms().into_iter().chain(self.sessions.waits_for_memory_since()).min()
     }
 
     /// True if there is memory for an answer.
     pub fn has_answer_memory(&self) -> bool {
-        self.fetch_grant().is_some()
-    }
-
-    /// Requests that wait inside, in bytes of their buffers.
-    pub fn kept_request_bytes(&self) -> usize {
-        self.sessions.kept_bytes()
+        self.grant().is_some()
     }
 
     fn answer_bytes(&self) -> u64 {

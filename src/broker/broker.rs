@@ -140,7 +140,8 @@ impl Broker {
             }
             Event::Unsent { connection, bytes } => {
                 if self.sessions.unsent(connection, bytes) {
-                    self.resume(connection, now);
+                    self.fetches.readmit(connection, now.monotonic_ms());
+                    self.begin_queued(connection, now);
                 }
             }
             Event::Log(input) => self.log.handle(input, now),
@@ -219,7 +220,7 @@ impl Broker {
     }
 
     /// Begins a request: decodes its header, finds its API, runs it.
-    fn begin(&mut self, connection: ConnectionId, frame: QueuedFrame, now: Now) {
+    pub(super) fn begin(&mut self, connection: ConnectionId, frame: QueuedFrame, now: Now) {
         let QueuedFrame { frame, buffer_bytes } = frame;
         if self.is_stopping() {
             return self.sessions.close(connection, "this machine is stopping", &mut self.effects);
@@ -274,6 +275,11 @@ impl Broker {
             let outcome = api::resume(self, &context, held, now);
             self.conclude(&context, outcome);
         }
+        self.begin_queued(connection, now);
+    }
+
+    /// Begins requests of a connection that waited and need not any more.
+    pub(super) fn begin_queued(&mut self, connection: ConnectionId, now: Now) {
         loop {
             let pressure = self.pressure(now);
             let Some(frame) = self.sessions.next_queued(connection, pressure, &mut self.effects) else { return };

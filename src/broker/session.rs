@@ -161,12 +161,12 @@ impl Sessions {
         }
     }
 
-    /// What the network has not taken of a connection's answers. True if requests of it can go on.
+    /// What the network has not taken of a connection's answers. True if its client may have more.
     pub(super) fn unsent(&mut self, connection: ConnectionId, bytes: usize) -> bool {
         let Some(session) = self.sessions.get_mut(&connection) else { return false };
         self.sums.unsent = self.sums.unsent - session.unsent_bytes + bytes;
         session.unsent_bytes = bytes;
-        !session.queued.is_empty() && session.held.is_none() && !self.sums.is_stuffed(session)
+        !self.sums.is_stuffed(session)
     }
 
     /// The answers of this turn are on their way: what of them is not sent will be told.
@@ -178,11 +178,6 @@ impl Sessions {
     /// Answers that were made and not sent.
     pub(super) fn answer_bytes(&self) -> usize {
         self.sums.owed + self.sums.unsent + self.sums.replied
-    }
-
-    /// Requests that wait here.
-    pub(super) fn kept_bytes(&self) -> usize {
-        self.sums.kept
     }
 
     /// I5: the client has to take its answers first.

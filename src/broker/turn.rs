@@ -26,10 +26,11 @@ impl Broker {
             progress = true;
             self.notice(notice, now);
         }
-        while let Some(fetch) = self.next_fetch(now) {
+        while let Some((fetch, grant)) = self.next_fetch(now) {
             progress = true;
             let context = fetch.context;
-            let outcome = api::fetch::attempt(self, &context, (fetch.request, fetch.using), fetch.deadline_ns, now);
+            let request = (fetch.request, fetch.using);
+            let outcome = api::fetch::attempt(self, &context, request, grant, fetch.deadline_ns, now);
             self.conclude(&context, outcome);
         }
         progress |= self.spend_memory(now);
@@ -44,12 +45,10 @@ impl Broker {
         progress
     }
 
-    /// A request to be planned again: one that waits for memory if there is some, else one that is due.
-    fn next_fetch(&mut self, now: Now) -> Option<ParkedFetch> {
-        let has_memory = self.fetch_grant().is_some();
-        let Broker { fetches, sessions, .. } = self;
-        let starved = has_memory.then(|| fetches.take_starved(|one| sessions.is_stuffed(one), now.monotonic_ms()));
-        starved.flatten().or_else(|| fetches.take_due())
+    /// A request to be planned again: one that has memory now, else one that is due.
+    fn next_fetch(&mut self, now: Now) -> Option<(ParkedFetch, Option<u64>)> {
+        let starved = self.next_starved(now).map(|(fetch, grant)| (fetch, Some(grant)));
+        starved.or_else(|| self.fetches.take_due().map(|fetch| (fetch, None)))
     }
 
     fn notice(&mut self, notice: LogNotice, now: Now) {

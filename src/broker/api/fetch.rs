@@ -60,7 +60,7 @@ impl Api for Fetch {
         };
         let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(FETCH_WAIT_MS_MAX);
         let deadline_ns = now.monotonic_ns + wait_ms * 1_000_000;
-        attempt(broker, context, (request, using), deadline_ns, now)
+        attempt(broker, context, (request, using), None, deadline_ns, now)
     }
 }
 
@@ -84,11 +84,12 @@ fn answer_topic(topic: FetchTopic, answer: impl FnMut(FetchPartition) -> FetchRe
     FetchResponseTopic { name: topic.name, id: topic.id, partitions }
 }
 
-/// Plans a request from the start; answers, reads or parks it.
+/// Plans a request from the start; answers, reads or parks it. `grant`: the memory that it was given after it waited for some.
 pub(in crate::broker) fn attempt(
     broker: &mut Broker,
     context: &Context,
     (request, using): (FetchRequest, SessionUse),
+    grant: Option<u64>,
     deadline_ns: u64,
     now: Now,
 ) -> Outcome {
@@ -102,7 +103,7 @@ pub(in crate::broker) fn attempt(
         return Outcome::Parked;
     }
     // Without data the answer needs no memory to speak of.
-    let grant = if plan.available > 0 { broker.fetch_grant() } else { Some(0) };
+    let grant = grant.or_else(|| if plan.available > 0 { broker.fetch_grant() } else { Some(0) });
     let Some(grant) = grant else {
         let fetch = ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes: Some(0) };
         broker.fetches.starve(fetch, now.monotonic_ms());

@@ -9,7 +9,7 @@
 //!
 //! Invariants: (I1) every watch belongs to a parked request, and its request names it; (I2) a parked request is due at its
 //! deadline at the latest, unless a partition is still being loaded; (I3) requests that wait for memory are planned again
-//! one per connection in turn, and not while their client does not take the answers that it has.
+//! one per connection in turn, before any that comes new, and not while their client does not take the answers that it has.
 
 use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
 use crate::base::map::Map;
@@ -75,10 +75,17 @@ pub(in crate::broker) struct DelayedFetches {
     tickets: Map<Ticket, AnswerSlot>,
     /// Memory that all reads under way may take.
     reading_bytes: u64,
-    /// Requests that could be answered, but wait for memory: by connection, and the connections in turn, each with the time
-    /// (monotonic milliseconds) of its place.
-    starved: Map<ConnectionId, VecDeque<ParkedFetch>>,
-    starved_turns: VecDeque<(ConnectionId, u64)>,
+    /// Requests that could be answered, but wait for memory.
+    starved: Map<ConnectionId, Starved>,
+    /// Connections in line for memory, each with the time (monotonic milliseconds) of its place.
+    line: VecDeque<(ConnectionId, u64)>,
+}
+
+/// Requests of one connection, oldest first, never none.
+#[derive(Debug, Default)]
+struct Starved {
+    requests: VecDeque<ParkedFetch>,
+    in_line: bool,
 }
 
 impl DelayedFetches {
@@ -154,22 +161,40 @@ impl DelayedFetches {
         Some(self.unpark(answer).expect("what is due is parked"))
     }
 
-    /// The next request that waits for memory, of a connection that may have some (I3).
-    pub(in crate::broker) fn take_starved(
-        &mut self,
-        is_stuffed: impl Fn(ConnectionId) -> bool,
-        now_ms: u64,
-    ) -> Option<ParkedFetch> {
-        let next = self.starved_turns.iter().position(|(connection, _)| !is_stuffed(*connection))?;
-        let (connection, _) = self.starved_turns.remove(next).expect("just found");
-        let requests = self.starved.get_mut(&connection).expect("I3");
-        let fetch = requests.pop_front();
-        if requests.is_empty() {
-            self.starved.remove(&connection);
+    /// True if a connection that may have memory stands in line for it. Those whose clients have answers to take leave the line
+    /// until [`DelayedFetches::readmit`].
+    pub(in crate::broker) fn has_line(&mut self, is_stuffed: impl Fn(ConnectionId) -> bool) -> bool {
+        while let Some((connection, _)) = self.line.front() {
+            if !is_stuffed(*connection) {
+                return true;
+            }
+            self.starved.get_mut(connection).expect("I3").in_line = false;
+            self.line.pop_front();
+        }
+        false
+    }
+
+    /// The next request that waits for memory, of the connection at the front of the line ([`DelayedFetches::has_line`]); it goes
+    /// to the end of the line if it has more.
+    pub(in crate::broker) fn take_starved(&mut self, now_ms: u64) -> Option<ParkedFetch> {
+        let (connection, _) = self.line.pop_front()?;
+        let starved = self.starved.get_mut(&connection).expect("I3");
+        let fetch = starved.requests.pop_front();
+        starved.in_line = !starved.requests.is_empty();
+        if starved.in_line {
+            self.line.push_back((connection, now_ms));
         } else {
-            self.starved_turns.push_back((connection, now_ms));
+            self.starved.remove(&connection);
         }
         fetch
+    }
+
+    /// The client has taken its answers: what waits of it stands in line again.
+    pub(in crate::broker) fn readmit(&mut self, connection: ConnectionId, now_ms: u64) {
+        if let Some(starved) = self.starved.get_mut(&connection).filter(|starved| !starved.in_line) {
+            starved.in_line = true;
+            self.line.push_back((connection, now_ms));
+        }
     }
 
     /// Earliest deadline.
@@ -182,19 +207,16 @@ impl DelayedFetches {
         self.reading_bytes
     }
 
-    /// Since when a request waits for memory that it may have.
-    pub(in crate::broker) fn starves_since_ms(&self, is_stuffed: impl Fn(ConnectionId) -> bool) -> Option<u64> {
-        self.starved_turns.iter().find(|(connection, _)| !is_stuffed(*connection)).map(|(_, since_ms)| *since_ms)
+    /// Since when the first in line waits for memory.
+    pub(in crate::broker) fn starves_since_ms(&self) -> Option<u64> {
+        self.line.front().map(|(_, since_ms)| *since_ms)
     }
 
     /// Waits for memory, behind what waits of its connection.
     pub(in crate::broker) fn starve(&mut self, fetch: ParkedFetch, now_ms: u64) {
         let connection = fetch.context.answer.connection;
-        let requests = self.starved.entry(connection).or_default();
-        if requests.is_empty() {
-            self.starved_turns.push_back((connection, now_ms));
-        }
-        requests.push_back(fetch);
+        self.starved.entry(connection).or_default().requests.push_back(fetch);
+        self.readmit(connection, now_ms);
     }
 
     /// Waits for reads.
@@ -234,8 +256,8 @@ impl DelayedFetches {
             self.unpark(answer);
             self.due.remove(&answer);
         }
-        if self.starved.remove(&connection).is_some() {
-            self.starved_turns.retain(|(waiting, _)| *waiting != connection);
+        if self.starved.remove(&connection).is_some_and(|starved| starved.in_line) {
+            self.line.retain(|(waiting, _)| *waiting != connection);
         }
     }
 
@@ -251,11 +273,9 @@ impl DelayedFetches {
             assert!(timed || self.due.contains(answer) || parked.fetch.missing_bytes.is_none(), "I2");
         }
         assert_eq!(self.reading_bytes, self.reading.values().map(|fetch| fetch.bytes).sum::<u64>());
-        assert_eq!(self.starved.len(), self.starved_turns.len(), "I3");
-        assert!(
-            self.starved_turns.iter().all(|(one, _)| self.starved.get(one).is_some_and(|all| !all.is_empty())),
-            "I3"
-        );
+        assert_eq!(self.starved.values().filter(|starved| starved.in_line).count(), self.line.len(), "I3");
+        assert!(self.line.iter().all(|(one, _)| self.starved.get(one).is_some_and(|starved| starved.in_line)), "I3");
+        assert!(self.starved.values().all(|starved| !starved.requests.is_empty()), "I3");
         assert!(self.due.iter().all(|answer| self.parked.contains_key(answer)));
     }
 
