@@ -34,6 +34,15 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+/// `advertise`: what clients see of a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Advertise {
+    /// A broker per core, each with a port of its own.
+    PerCore,
+    /// One broker with one port; whichever core a client reaches answers for all.
+    PerMachine,
+}
+
 /// The configuration of one machine. Each field is one row of the table (or a pair of Kafka synonyms), checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -47,6 +56,8 @@ pub struct Config {
     pub listener: Endpoint,
     /// `advertised.listeners`; `None`: the listener's host, or the address that the client used when that is a wildcard.
     pub advertised: Option<Endpoint>,
+    /// `advertise`.
+    pub advertise: Advertise,
     /// `max.connections`, per core.
     pub connections_max: usize,
     /// `connections.max.idle.ms`.
@@ -149,6 +160,9 @@ impl Config {
     /// Asks that ports exist for `cores` cores, once their number is known.
     pub fn check_cores(&self, cores: u16) -> Result<(), ConfigError> {
         assert!(cores > 0);
+        if self.advertise == Advertise::PerMachine {
+            return Ok(());
+        }
         for endpoint in [Some(&self.listener), self.advertised.as_ref()].into_iter().flatten() {
             if endpoint.port_of(CoreId(cores - 1)).is_none() {
                 return Err(ConfigError(format!(
@@ -175,15 +189,17 @@ impl Resolved {
             ListenerNames::parse(self.text("controller.listener.names"), self.text("listener.security.protocol.map"));
         let names = names.map_err(|why| self.wrong("listener.security.protocol.map", &why))?;
         let endpoint = |key| names.client_endpoint(self.text(key)).map_err(|why| self.wrong(key, &why));
-        if self.text("advertise") != "per-core" {
-            return Err(self.wrong("advertise", "is not in this release; use per-core and open one port per core"));
-        }
+        let advertise = match self.text("advertise") {
+            "per-machine" => Advertise::PerMachine,
+            _ => Advertise::PerCore,
+        };
         let config = Config {
             machine: MachineId(self.whole(self.stronger("node.id", "broker.id")) as i32),
             cluster_id: self.given("cluster.id").map(str::to_string),
             cores: self.text("cores").parse().ok(),
             listener: endpoint("listeners")?,
             advertised: self.given("advertised.listeners").map(|_| endpoint("advertised.listeners")).transpose()?,
+            advertise,
             connections_max: self.whole("max.connections") as usize,
             connection_idle_ms_max: self.whole("connections.max.idle.ms"),
             request_bytes_max: self.whole("socket.request.max.bytes") as usize,

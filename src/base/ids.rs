@@ -78,3 +78,14 @@ impl fmt::Debug for TopicPartition {
 /// A client connection of one core; never used twice within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
+
+impl ConnectionId {
+    /// Largest id that a core gives to a connection of its own.
+    pub const MAX: u64 = (1 << 47) - 1;
+
+    /// How another core names a connection of `core` that it works for: distinct from all connections of its own.
+    pub fn forwarded(core: CoreId, connection: ConnectionId) -> ConnectionId {
+        assert!(connection.0 <= ConnectionId::MAX);
+        ConnectionId(1 << 63 | u64::from(core.0) << 47 | connection.0)
+    }
+}

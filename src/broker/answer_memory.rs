@@ -50,8 +50,8 @@ impl Broker {
         {
             progress = true;
             let pressure = Pressure { no_memory: false, now_ms: now.monotonic_ms() };
-            if let Some(frame) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
-                self.begin(connection, frame, now);
+            if let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
+                self.begin_request(connection, request, now);
             }
             self.begin_queued(connection, now);
         }
@@ -74,6 +74,6 @@ impl Broker {
     }
 
     fn answer_bytes(&self) -> u64 {
-        self.fetches.reading_bytes() + self.sessions.answer_bytes() as u64
+        self.fetches.reading_bytes() + self.splits.answer_bytes() + self.sessions.answer_bytes() as u64
     }
 }

@@ -25,10 +25,12 @@ mod offset_for_leader_epoch;
 pub(super) mod produce;
 
 use crate::base::clock::Now;
+use crate::base::config::Advertise;
 use crate::base::gather::Gather;
 use crate::base::ids::TopicPartition;
 use crate::broker::broker::Broker;
-use crate::broker::session::AnswerSlot;
+use crate::broker::forwarding::{PartAnswer, PartRequest, Parted};
+use crate::broker::session::{Answer, AnswerSlot};
 use crate::wire::api::{APIS, ApiKey};
 use crate::wire::messages::{
     DeleteRecordsRequest, DescribeProducersRequest, ListOffsetsRequest, OffsetForLeaderEpochRequest,
@@ -45,6 +47,26 @@ pub(super) struct Context {
     pub(super) correlation_id: i32,
     /// Size of the allocation that the request lies in.
     pub(super) buffer_bytes: usize,
+    /// It is a part of another core's request: its answer goes there as it is.
+    pub(super) is_part: bool,
+}
+
+impl Context {
+    /// How a complete answer leaves.
+    pub(super) fn complete(&self, answer: PartAnswer) -> Answer {
+        match self.is_part {
+            true => Answer::Part(Box::new(answer)),
+            false => Answer::Frame(answer.encode(self.version, self.correlation_id)),
+        }
+    }
+
+    fn respond(&self, answer: PartAnswer) -> Outcome {
+        match self.complete(answer) {
+            Answer::Part(answer) => Outcome::Part(answer),
+            Answer::Frame(frame) => Outcome::Answer(frame),
+            Answer::Silent | Answer::Close(_) => unreachable!("an answer that says something"),
+        }
+    }
 }
 
 /// What a handler made of a request.
@@ -52,6 +74,8 @@ pub(super) struct Context {
 pub(super) enum Outcome {
     /// A whole response frame.
     Answer(Gather),
+    /// The answer for the core that asked.
+    Part(Box<PartAnswer>),
     /// No answer: acks=0.
     Silent,
     /// Close the connection after the answers before this one.
@@ -112,19 +136,42 @@ fn run<A: Api>(broker: &mut Broker, context: &Context, body: BytesMut, now: Now)
     Ok(A::handle(broker, context, request, now))
 }
 
+/// An API whose partitions may live on several cores.
+const fn parted<A>() -> Entry
+where
+    A: Api,
+    A::Request: Parted,
+{
+    Entry { key: A::KEY, run: run_parted::<A> }
+}
+
+fn run_parted<A>(broker: &mut Broker, context: &Context, body: BytesMut, now: Now) -> Result<Outcome, DecodeError>
+where
+    A: Api,
+    A::Request: Parted,
+{
+    let mut request = A::decode(body, context.version)?;
+    if broker.settings.advertise == Advertise::PerMachine
+        && let Some(layout) = broker.to_be_cut(context, &mut request)
+    {
+        return Ok(broker.split(context, request, layout, now));
+    }
+    Ok(A::handle(broker, context, request, now))
+}
+
 /// The table: ascending by key, one line per row of `wire::api`.
 const ENTRIES: [Entry; APIS.len()] = [
-    entry::<produce::Produce>(),
+    parted::<produce::Produce>(),
     entry::<fetch::Fetch>(),
-    entry::<list_offsets::ListOffsets>(),
+    parted::<list_offsets::ListOffsets>(),
     entry::<metadata::Metadata>(),
     entry::<find_coordinator::FindCoordinator>(),
     entry::<api_versions::ApiVersions>(),
     entry::<create_topics::CreateTopics>(),
     entry::<delete_topics::DeleteTopics>(),
-    entry::<delete_records::DeleteRecords>(),
+    parted::<delete_records::DeleteRecords>(),
     entry::<init_producer_id::InitProducerId>(),
-    entry::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
+    parted::<offset_for_leader_epoch::OffsetForLeaderEpoch>(),
     entry::<describe_configs::DescribeConfigs>(),
     entry::<alter_configs::AlterConfigs>(),
     entry::<describe_log_dirs::DescribeLogDirs>(),
@@ -132,7 +179,7 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<incremental_alter_configs::IncrementalAlterConfigs>(),
     entry::<list_partition_reassignments::ListPartitionReassignments>(),
     entry::<describe_cluster::DescribeCluster>(),
-    entry::<describe_producers::DescribeProducers>(),
+    parted::<describe_producers::DescribeProducers>(),
     entry::<describe_topic_partitions::DescribeTopicPartitions>(),
 ];
 
@@ -147,6 +194,28 @@ const _: () = {
 /// The line of an API.
 pub(super) fn find(key: ApiKey) -> &'static Entry {
     ENTRIES.iter().find(|entry| entry.key == key).expect("both tables have the same rows")
+}
+
+/// Does what another core (or this one) asks for a client of its own.
+pub(super) fn run_part(broker: &mut Broker, context: &Context, request: PartRequest, now: Now) -> Outcome {
+    match request {
+        PartRequest::Produce(request) => produce::Produce::handle(broker, context, request, now),
+        PartRequest::Fetch { request, wanted } => fetch::take_part(broker, context, request, wanted, now),
+        PartRequest::Watch { request, wanted, threshold, deadline_ns } => {
+            fetch::watch(broker, context, request, (wanted, threshold, deadline_ns), now)
+        }
+        PartRequest::ListOffsets(request) => list_offsets::ListOffsets::handle(broker, context, request, now),
+        PartRequest::DeleteRecords(request) => delete_records::DeleteRecords::handle(broker, context, request, now),
+        PartRequest::OffsetForLeaderEpoch(request) => {
+            offset_for_leader_epoch::OffsetForLeaderEpoch::handle(broker, context, request, now)
+        }
+        PartRequest::DescribeProducers(request) => {
+            describe_producers::DescribeProducers::handle(broker, context, request, now)
+        }
+        PartRequest::DescribeLogDirs(request) => {
+            describe_log_dirs::DescribeLogDirs::handle(broker, context, request, now)
+        }
+    }
 }
 
 /// Goes on with a request that was held.

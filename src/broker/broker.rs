@@ -5,10 +5,10 @@
 //!
 //! Invariants: those of its parts (`session`, `delayed`, `controller_seat`, the log, the metadata log), and (I1) a request reads
 //! one image from start to end: the image is replaced between requests only; (I2) nothing but [`Message`]s leaves for other
-//! cores, and no Produce or Fetch causes one.
+//! cores, and no Produce or Fetch causes one unless clients see the machine as one broker (`forwarding`).
 
 use crate::base::clock::Now;
-use crate::base::ids::{ConnectionId, CoreId};
+use crate::base::ids::{BrokerId, ConnectionId, CoreId};
 use crate::base::limits::TIMEOUT_SCAN_MS;
 use crate::base::storage::DiskSpace;
 use crate::broker::api::{self, Context, Outcome};
@@ -20,11 +20,12 @@ use crate::broker::delayed::produce::DelayedProduce;
 use crate::broker::delayed::search::DelayedSearches;
 use crate::broker::event::{Effect, Event};
 use crate::broker::fetch_session::FetchSessions;
+use crate::broker::forwarding::{PartAnswer, Splits};
 use crate::broker::message::Message;
 use crate::broker::partition::broker_id;
 use crate::broker::producer_ids::ProducerIds;
 use crate::broker::question::Questions;
-use crate::broker::session::{Answer, QueuedFrame, Sessions};
+use crate::broker::session::{Answer, Queued, QueuedFrame, Sessions};
 use crate::broker::settings::{Advertised, BrokerSettings};
 use crate::broker::stop::StopStep;
 use crate::broker::topic_cache::TopicCache;
@@ -58,6 +59,8 @@ pub struct Broker {
     pub(super) searches: DelayedSearches,
     pub(super) producer_ids: ProducerIds,
     pub(super) questions: Questions,
+    /// Requests that other cores work on.
+    pub(super) splits: Splits,
     /// Core 0 only.
     pub(super) seat: Option<ControllerSeat>,
     /// Number of the metadata log's last batch of file operations.
@@ -88,7 +91,7 @@ impl Broker {
     pub(super) fn new(parts: BrokerParts, now: Now) -> Broker {
         let BrokerParts { core, settings, advertised, image, mut log, seat, seed } = parts;
         assert_eq!(seat.is_some(), core == CoreId(0));
-        assert_eq!(advertised.len(), usize::from(image.cores()));
+        assert_eq!(advertised.len(), settings.shown_brokers(image.cores()).count());
         // What an earlier run left of deleted topics: the log says when nothing is left (S13).
         for topic in image.deleted() {
             log.delete_topic(*topic, now.monotonic_ms());
@@ -108,6 +111,7 @@ impl Broker {
             searches: DelayedSearches::default(),
             producer_ids: ProducerIds::default(),
             questions: Questions::default(),
+            splits: Splits::default(),
             seat,
             metadata_ticket: 0,
             stop: StopStep::Running,
@@ -126,17 +130,17 @@ impl Broker {
         match event {
             Event::Connected { connection, local, .. } => self.sessions.connected(connection, local),
             Event::Request { connection, frame, buffer_bytes } => {
-                let frame = QueuedFrame { frame, buffer_bytes };
+                let frame = Queued::Frame(QueuedFrame { frame, buffer_bytes });
                 let pressure = self.pressure(now);
-                if let Some(frame) = self.sessions.offer(connection, frame, pressure, &mut self.effects) {
-                    self.begin(connection, frame, now);
+                if let Some(request) = self.sessions.offer(connection, frame, pressure, &mut self.effects) {
+                    self.begin_request(connection, request, now);
                 }
             }
             Event::Disconnected { connection } => {
-                self.sessions.disconnected(connection);
-                self.fetches.disconnected(connection);
-                let searches = self.searches.disconnected(connection);
-                self.log.cancel_searches(&searches.into_iter().collect());
+                self.forget_connection(connection);
+                for core in self.splits.disconnected(connection) {
+                    self.send(core, Message::ConnectionGone { connection }, now);
+                }
             }
             Event::Unsent { connection, bytes } => {
                 if self.sessions.unsent(connection, bytes) {
@@ -213,9 +217,26 @@ impl Broker {
         self.fetches.check();
         self.fetch_sessions.check();
         self.searches.check();
+        self.splits.check();
         self.produces.check(|partition| self.log.offsets(partition).map(|offsets| offsets.high_watermark));
         if let Some(seat) = &self.seat {
             seat.check();
+        }
+    }
+
+    /// Nothing is done for this connection any more.
+    pub(super) fn forget_connection(&mut self, connection: ConnectionId) {
+        self.sessions.disconnected(connection);
+        self.fetches.disconnected(connection);
+        let searches = self.searches.disconnected(connection);
+        self.log.cancel_searches(&searches.into_iter().collect());
+    }
+
+    /// Begins a request, or a part of one.
+    pub(super) fn begin_request(&mut self, connection: ConnectionId, request: Queued, now: Now) {
+        match request {
+            Queued::Frame(frame) => self.begin(connection, frame, now),
+            Queued::Part(part) => self.begin_part(connection, *part, now),
         }
     }
 
@@ -235,6 +256,7 @@ impl Broker {
             version: header.version,
             correlation_id: header.correlation_id,
             buffer_bytes,
+            is_part: false,
         };
         let outcome = (api::find(header.key()).run)(self, &context, body, now);
         let outcome = outcome.unwrap_or_else(|error| {
@@ -261,7 +283,10 @@ impl Broker {
     pub(super) fn conclude(&mut self, context: &Context, outcome: Outcome) {
         let answer = match outcome {
             Outcome::Answer(frame) => Answer::Frame(frame),
+            Outcome::Part(answer) => Answer::Part(answer),
+            Outcome::Silent if context.is_part => Answer::Part(Box::new(PartAnswer::Silent)),
             Outcome::Silent => Answer::Silent,
+            Outcome::Close(why) if context.is_part => Answer::Part(Box::new(PartAnswer::Close(why))),
             Outcome::Close(why) => Answer::Close(why),
             Outcome::Parked => return,
             Outcome::Held(held, wait) => return self.sessions.hold(*context, held, wait, &mut self.effects),
@@ -282,8 +307,8 @@ impl Broker {
     pub(super) fn begin_queued(&mut self, connection: ConnectionId, now: Now) {
         loop {
             let pressure = self.pressure(now);
-            let Some(frame) = self.sessions.next_queued(connection, pressure, &mut self.effects) else { return };
-            self.begin(connection, frame, now);
+            let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) else { return };
+            self.begin_request(connection, request, now);
         }
     }
 
@@ -297,9 +322,14 @@ impl Broker {
         }
     }
 
+    /// The broker that clients are told of when something lives on `core`.
+    pub(super) fn shown_id(&self, core: CoreId) -> BrokerId {
+        broker_id(&self.image, self.settings.shown(core))
+    }
+
     /// Where a client of this connection finds a core.
     pub(super) fn endpoint(&self, core: CoreId, context: &Context) -> (String, i32) {
-        let advertised = &self.advertised[usize::from(core.0)];
+        let advertised = &self.advertised[usize::from(self.settings.shown(core).0)];
         let host = match &advertised.host {
             Some(host) => host.clone(),
             // A wildcard listener: the address that this client reached us at will do for the other ports too.
@@ -319,7 +349,7 @@ impl Broker {
         cores.dedup();
         let endpoint = |core: CoreId| {
             let (host, port) = self.endpoint(core, context);
-            NodeEndpoint { node_id: broker_id(&self.image, core).0, host, port, rack: None }
+            NodeEndpoint { node_id: self.shown_id(core).0, host, port, rack: None }
         };
         cores.into_iter().map(endpoint).collect()
     }

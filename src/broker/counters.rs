@@ -33,12 +33,16 @@ pub struct MessageCounts {
     pub images: u64,
     /// Reports to the controller: image in force, topic forgotten, stopped.
     pub reports: u64,
+    /// Parts of clients' requests.
+    pub parts: u64,
+    /// What becomes of them: answers, watches ended, clients gone.
+    pub part_answers: u64,
 }
 
 impl MessageCounts {
     /// All of them.
     pub fn total(&self) -> u64 {
-        self.questions + self.answers + self.images + self.reports
+        self.questions + self.answers + self.images + self.reports + self.parts + self.part_answers
     }
 }
 
@@ -58,6 +62,10 @@ impl Counters {
             Message::Ask { .. } => &mut counts.questions,
             Message::Answer { .. } => &mut counts.answers,
             Message::Image { .. } => &mut counts.images,
+            Message::Part(_) => &mut counts.parts,
+            Message::PartAnswer { .. } | Message::EndWatch { .. } | Message::ConnectionGone { .. } => {
+                &mut counts.part_answers
+            }
             Message::Applied { .. } | Message::Forgotten { .. } | Message::Stopped { .. } => &mut counts.reports,
         } += 1;
     }

@@ -1,8 +1,10 @@
-//! What cores of one machine say to each other. Admin and metadata only: produce and fetch never send one.
+//! What cores of one machine say to each other: admin and metadata; and if clients see the machine as one broker
+//! (`forwarding`), parts of their requests. Where every core is a broker, produce and fetch never send one.
 //!
 //! Core 0 has the controller and talks to itself with the same messages, which then never leave its `Broker`.
 
-use crate::base::ids::TopicId;
+use crate::base::ids::{ConnectionId, TopicId};
+use crate::broker::forwarding::{Part, PartAnswer};
 use crate::metadata::controller::Refused;
 use crate::metadata::controller::alter_configs::{AlterOutcome, AlteredResource};
 use crate::metadata::controller::create_partitions::{CreatePartitionsOutcome, MorePartitions};
@@ -46,6 +48,27 @@ pub enum Message {
     Forgotten {
         /// Which.
         topic: TopicId,
+    },
+    /// Any core to any: do this for a client of mine, in the order of these messages.
+    Part(Box<Part>),
+    /// To the core that sent a [`Part`].
+    PartAnswer {
+        /// As in the part.
+        ticket: u64,
+        /// What became of it.
+        answer: Box<PartAnswer>,
+    },
+    /// To a core that watches partitions for a parked Fetch: it ends now.
+    EndWatch {
+        /// The client's, on the core that sends this.
+        connection: ConnectionId,
+        /// Of the part.
+        ticket: u64,
+    },
+    /// To cores that were sent parts: this client is gone.
+    ConnectionGone {
+        /// On the core that sends this.
+        connection: ConnectionId,
     },
     /// Any core to core 0: I have stopped. `clean`: everything I acknowledged is flushed and marked.
     Stopped {

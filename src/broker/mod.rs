@@ -11,6 +11,7 @@ pub mod counters;
 mod delayed;
 pub mod event;
 mod fetch_session;
+mod forwarding;
 pub mod message;
 mod partition;
 mod producer_ids;

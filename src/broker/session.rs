@@ -1,6 +1,7 @@
 //! Sessions: what the broker keeps per client connection, so that answers leave in request order and appends keep theirs.
 //!
-//! Lives on the connection's core; only `Broker` mutates it.
+//! Lives on the connection's core; only `Broker` mutates it. On a core that does a part of the work for a connection of another
+//! one (`forwarding`), a session keeps the order of those parts in the same way.
 //!
 //! ```text
 //! frame -> [queued]* -> begun, owed an answer -> answered -> sent
@@ -15,7 +16,7 @@
 //! on their way to a client; (I6) the sums over all sessions are what they say.
 
 use crate::base::gather::Gather;
-use crate::base::ids::{ConnectionId, TopicId, TopicPartition};
+use crate::base::ids::{ConnectionId, CoreId, TopicId, TopicPartition};
 use crate::base::limits::{
     SESSION_REQUESTS_MAX, SESSION_UNSENT_BYTES_MAX, SESSION_WAITING_BYTES_MAX, SESSION_WAITING_BYTES_SCARCE,
     SESSIONS_KEPT_BYTES_MAX,
@@ -23,6 +24,7 @@ use crate::base::limits::{
 use crate::base::map::Map;
 use crate::broker::api::{Context, Held, Wait};
 use crate::broker::event::Effect;
+use crate::broker::forwarding::{Part, PartAnswer};
 use crate::wire::api::ApiKey;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -40,6 +42,8 @@ pub(super) struct AnswerSlot {
 pub(super) enum Answer {
     /// A whole response frame.
     Frame(Gather),
+    /// For the core that asked.
+    Part(Box<PartAnswer>),
     /// Nothing is sent: acks=0.
     Silent,
     /// What came before is sent, then the connection is closed.
@@ -53,16 +57,49 @@ pub(super) struct QueuedFrame {
     pub(super) buffer_bytes: usize,
 }
 
+/// What waits to be begun.
+#[derive(Debug)]
+pub(super) enum Queued {
+    Frame(QueuedFrame),
+    /// For another core's client.
+    Part(Box<Part>),
+}
+
+impl Queued {
+    /// Memory that is accounted for here.
+    fn bytes(&self) -> usize {
+        match self {
+            Queued::Frame(frame) => frame.buffer_bytes,
+            // The core that has the connection does it.
+            Queued::Part(_) => 0,
+        }
+    }
+}
+
+/// Whose requests a session orders.
+#[derive(Debug)]
+enum Peer {
+    /// A client, connected to this core at this address.
+    Client(SocketAddr),
+    /// Another core (or this one), with the tickets of the answers that are owed, oldest first.
+    Core { core: CoreId, tickets: VecDeque<u64> },
+}
+
+/// An answer on its way to the core that asked, and its ticket.
+pub(super) type PartReply = (CoreId, u64, Box<PartAnswer>);
+
 #[derive(Debug)]
 struct Session {
-    local: SocketAddr,
+    peer: Peer,
     /// Owed answers, oldest first; `None` until known.
     answers: VecDeque<Option<Answer>>,
     /// Number of the oldest owed answer.
     first: u64,
     held: Option<(Context, Held)>,
-    queued: VecDeque<QueuedFrame>,
+    queued: VecDeque<Queued>,
     queued_bytes: usize,
+    /// Requests that other cores work on.
+    forwarded_bytes: usize,
     /// Answers that wait for an earlier one.
     owed_bytes: usize,
     /// Answers that left in earlier turns and were not sent, as last told.
@@ -85,6 +122,8 @@ pub(super) struct Sessions {
     by_ring: Vec<ConnectionId>,
     /// Connections whose next request waits for memory, in order, and since when (monotonic milliseconds).
     by_memory: VecDeque<(ConnectionId, u64)>,
+    /// Answers for other cores, in order.
+    part_replies: VecDeque<PartReply>,
     sums: Sums,
 }
 
@@ -92,7 +131,7 @@ pub(super) struct Sessions {
 #[derive(Debug, Default)]
 struct Sums {
     turn: u64,
-    /// Frames queued and held.
+    /// Requests queued, held and forwarded.
     kept: usize,
     owed: usize,
     unsent: usize,
@@ -120,7 +159,8 @@ pub(super) struct Pressure {
 }
 
 impl Pressure {
-    fn keeps(self, frame: &QueuedFrame, session: &Session) -> bool {
+    fn keeps(self, request: &Queued, session: &Session) -> bool {
+        let Queued::Frame(frame) = request else { return false };
         // Produce has small answers and must not suffer from those who do not read theirs; Fetch waits by itself when there is
         // data for it; ApiVersions tells whether there is a broker at all. All of them only for who takes its answers.
         const PASS: [ApiKey; 3] = [ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions];
@@ -132,27 +172,22 @@ impl Pressure {
 
 impl Sessions {
     pub(super) fn connected(&mut self, connection: ConnectionId, local: SocketAddr) {
-        let session = Session {
-            local,
-            answers: VecDeque::new(),
-            first: 0,
-            held: None,
-            queued: VecDeque::new(),
-            queued_bytes: 0,
-            owed_bytes: 0,
-            unsent_bytes: 0,
-            replied: (0, 0),
-            in_line: false,
-            paused: false,
-            ending: false,
-        };
-        let replaced = self.sessions.insert(connection, session);
+        let replaced = self.sessions.insert(connection, Session::new(Peer::Client(local)));
         assert!(replaced.is_none(), "a connection id is never used twice");
+    }
+
+    /// The session of a connection of `core` that this core works for.
+    pub(super) fn forwarded(&mut self, core: CoreId, connection: ConnectionId) -> ConnectionId {
+        let id = ConnectionId::forwarded(core, connection);
+        let begin = || Session::new(Peer::Core { core, tickets: VecDeque::new() });
+        self.sessions.entry(id).or_insert_with(begin);
+        id
     }
 
     pub(super) fn disconnected(&mut self, connection: ConnectionId) {
         let Some(mut session) = self.sessions.remove(&connection) else { return };
         session.drop_requests(&mut self.sums);
+        self.sums.kept -= session.forwarded_bytes;
         self.sums.owed -= session.owed_bytes;
         self.sums.unsent -= session.unsent_bytes;
         self.sums.replied -= self.sums.replied_by(&session);
@@ -199,28 +234,31 @@ impl Sessions {
 
     /// The address that the client connected to.
     pub(super) fn local(&self, connection: ConnectionId) -> Option<SocketAddr> {
-        self.sessions.get(&connection).map(|session| session.local)
+        match self.sessions.get(&connection)?.peer {
+            Peer::Client(local) => Some(local),
+            Peer::Core { .. } => None,
+        }
     }
 
-    /// Takes a frame in: gives it back if it can be begun now, keeps it if something before it or memory has to be waited for.
+    /// Takes a request in: gives it back if it can be begun now, keeps it if something before it or memory has to be waited for.
     pub(super) fn offer(
         &mut self,
         connection: ConnectionId,
-        frame: QueuedFrame,
+        request: Queued,
         pressure: Pressure,
         effects: &mut VecDeque<Effect>,
-    ) -> Option<QueuedFrame> {
+    ) -> Option<Queued> {
         let session = self.sessions.get_mut(&connection)?;
         if session.ending {
             return None;
         }
         let is_first = session.held.is_none() && session.queued.is_empty();
-        if is_first && !self.sums.is_stuffed(session) && !pressure.keeps(&frame, session) {
-            return Some(frame);
+        if is_first && !self.sums.is_stuffed(session) && !pressure.keeps(&request, session) {
+            return Some(request);
         }
-        session.queued_bytes += frame.buffer_bytes;
-        self.sums.kept += frame.buffer_bytes;
-        session.queued.push_back(frame);
+        session.queued_bytes += request.bytes();
+        self.sums.kept += request.bytes();
+        session.queued.push_back(request);
         session.balance(connection, &self.sums, effects);
         if is_first {
             self.line_up(connection, pressure);
@@ -231,7 +269,7 @@ impl Sessions {
     /// If memory is what the first queued request of a session waits for, it stands in line for it.
     fn line_up(&mut self, connection: ConnectionId, pressure: Pressure) {
         let Some(session) = self.sessions.get_mut(&connection) else { return };
-        let waits = session.queued.front().is_some_and(|frame| pressure.keeps(frame, session));
+        let waits = session.queued.front().is_some_and(|request| pressure.keeps(request, session));
         if waits && !session.in_line && !self.sums.is_stuffed(session) {
             session.in_line = true;
             self.by_memory.push_back((connection, pressure.now_ms));
@@ -245,9 +283,40 @@ impl Sessions {
         AnswerSlot { connection, number: session.first + session.answers.len() as u64 - 1 }
     }
 
+    /// A part of another core's request begins; its answer goes back with this ticket.
+    pub(super) fn begin_part(&mut self, connection: ConnectionId, ticket: u64) -> AnswerSlot {
+        let session = self.sessions.get_mut(&connection).expect("the session of a part that begins");
+        match &mut session.peer {
+            Peer::Core { tickets, .. } => tickets.push_back(ticket),
+            Peer::Client(_) => unreachable!("clients send whole requests"),
+        }
+        self.begin(connection)
+    }
+
+    /// The next answer for another core, or for this one itself.
+    pub(super) fn take_part_reply(&mut self) -> Option<PartReply> {
+        self.part_replies.pop_front()
+    }
+
+    /// Other cores began work on a request of this size, or ended it.
+    pub(super) fn note_forwarded(
+        &mut self,
+        connection: ConnectionId,
+        bytes: usize,
+        ended: bool,
+        effects: &mut VecDeque<Effect>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&connection) else { return };
+        for sum in [&mut session.forwarded_bytes, &mut self.sums.kept] {
+            *sum = if ended { *sum - bytes } else { *sum + bytes };
+        }
+        session.balance(connection, &self.sums, effects);
+    }
+
     /// The answer of a request is known; everything that is now in order leaves. A connection that is gone is ignored.
     pub(super) fn answer(&mut self, slot: AnswerSlot, answer: Answer, effects: &mut VecDeque<Effect>) {
-        let Some(session) = self.sessions.get_mut(&slot.connection) else {
+        let Sessions { sessions, part_replies, sums, .. } = self;
+        let Some(session) = sessions.get_mut(&slot.connection) else {
             return;
         };
         if slot.number < session.first {
@@ -257,15 +326,15 @@ impl Sessions {
         match &answer {
             Answer::Frame(frame) => {
                 session.owed_bytes += frame.len();
-                self.sums.owed += frame.len();
+                sums.owed += frame.len();
             }
-            Answer::Silent => {}
-            Answer::Close(_) => session.end(&mut self.sums),
+            Answer::Silent | Answer::Part(_) => {}
+            Answer::Close(_) => session.end(sums),
         }
         let owed = &mut session.answers[(slot.number - session.first) as usize];
         assert!(owed.replace(answer).is_none(), "I1: a request was answered twice");
-        session.send(slot.connection, &mut self.sums, effects);
-        session.balance(slot.connection, &self.sums, effects);
+        session.send(slot.connection, sums, effects, part_replies);
+        session.balance(slot.connection, sums, effects);
     }
 
     /// Closes the connection after the answers that are owed so far.
@@ -302,26 +371,40 @@ impl Sessions {
         Some(held)
     }
 
-    /// The next frame that can begin, after something went on.
+    /// The next request that can begin, after something went on.
     pub(super) fn next_queued(
         &mut self,
         connection: ConnectionId,
         pressure: Pressure,
         effects: &mut VecDeque<Effect>,
-    ) -> Option<QueuedFrame> {
+    ) -> Option<Queued> {
         let session = self.sessions.get_mut(&connection)?;
         if session.held.is_some() || self.sums.is_stuffed(session) {
             return None;
         }
-        if session.queued.front().is_some_and(|frame| pressure.keeps(frame, session)) {
+        if session.queued.front().is_some_and(|request| pressure.keeps(request, session)) {
             self.line_up(connection, pressure);
             return None;
         }
-        let frame = session.queued.pop_front()?;
-        session.queued_bytes -= frame.buffer_bytes;
-        self.sums.kept -= frame.buffer_bytes;
+        let request = session.queued.pop_front()?;
+        session.queued_bytes -= request.bytes();
+        self.sums.kept -= request.bytes();
         session.balance(connection, &self.sums, effects);
-        Some(frame)
+        Some(request)
+    }
+
+    /// Where the answer with this ticket will go; a watch that did not begin is over as soon as it does.
+    pub(super) fn find_watch(&mut self, connection: ConnectionId, ticket: u64) -> Option<AnswerSlot> {
+        let session = self.sessions.get_mut(&connection)?;
+        for queued in &mut session.queued {
+            match queued {
+                Queued::Part(part) if part.ticket == ticket => part.end_watch(),
+                _ => {}
+            }
+        }
+        let Peer::Core { tickets, .. } = &session.peer else { return None };
+        let at = tickets.iter().position(|owed| *owed == ticket)?;
+        Some(AnswerSlot { connection, number: session.first + at as u64 })
     }
 
     /// Connections that waited for this partition.
@@ -342,11 +425,12 @@ impl Sessions {
         std::mem::take(&mut self.by_ring)
     }
 
-    /// All connections, ascending.
-    pub(super) fn connections(&self) -> Vec<ConnectionId> {
+    /// The connections of this core's clients, ascending; and those of other cores that this one works for.
+    pub(super) fn connections(&self) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
+        let is_client = |connection: &ConnectionId| matches!(self.sessions[connection].peer, Peer::Client(_));
         let mut connections: Vec<_> = self.sessions.keys().copied().collect();
         connections.sort_unstable();
-        connections
+        connections.into_iter().partition(is_client)
     }
 
     /// Asserts the invariants.
@@ -363,8 +447,11 @@ impl Sessions {
                 _ => 0,
             });
             assert_eq!(session.owed_bytes, answers.sum::<usize>());
-            assert_eq!(session.queued_bytes, session.queued.iter().map(|frame| frame.buffer_bytes).sum::<usize>());
-            sums.kept += session.queued_bytes + session.held_bytes();
+            assert_eq!(session.queued_bytes, session.queued.iter().map(Queued::bytes).sum::<usize>());
+            if let Peer::Core { tickets, .. } = &session.peer {
+                assert_eq!(tickets.len(), session.answers.len(), "I1: a ticket for each answer");
+            }
+            sums.kept += session.queued_bytes + session.held_bytes() + session.forwarded_bytes;
             sums.owed += session.owed_bytes;
             sums.unsent += session.unsent_bytes;
             sums.replied += sums.replied_by(session);
@@ -375,6 +462,24 @@ impl Sessions {
 }
 
 impl Session {
+    fn new(peer: Peer) -> Session {
+        Session {
+            peer,
+            answers: VecDeque::new(),
+            first: 0,
+            held: None,
+            queued: VecDeque::new(),
+            queued_bytes: 0,
+            forwarded_bytes: 0,
+            owed_bytes: 0,
+            unsent_bytes: 0,
+            replied: (0, 0),
+            in_line: false,
+            paused: false,
+            ending: false,
+        }
+    }
+
     fn end(&mut self, sums: &mut Sums) {
         self.ending = true;
         self.drop_requests(sums);
@@ -392,7 +497,13 @@ impl Session {
     }
 
     /// Sends what is in order (I1).
-    fn send(&mut self, connection: ConnectionId, sums: &mut Sums, effects: &mut VecDeque<Effect>) {
+    fn send(
+        &mut self,
+        connection: ConnectionId,
+        sums: &mut Sums,
+        effects: &mut VecDeque<Effect>,
+        part_replies: &mut VecDeque<PartReply>,
+    ) {
         while let Some(Some(_)) = self.answers.front() {
             let answer = self.answers.pop_front().flatten().expect("looked at");
             self.first += 1;
@@ -403,6 +514,11 @@ impl Session {
                     self.replied = (sums.turn, sums.replied_by(self) + response.len());
                     sums.replied += response.len();
                     effects.push_back(Effect::Reply { connection, response });
+                }
+                Answer::Part(answer) => {
+                    let Peer::Core { core, tickets } = &mut self.peer else { unreachable!("clients get frames") };
+                    let ticket = tickets.pop_front().expect("a ticket for each answer");
+                    part_replies.push_back((*core, ticket, answer));
                 }
                 Answer::Silent => {}
                 Answer::Close(why) => {
@@ -419,12 +535,12 @@ impl Session {
     /// Pauses reading above a bound, goes on below half of it (I4).
     fn balance(&mut self, connection: ConnectionId, sums: &Sums, effects: &mut VecDeque<Effect>) {
         let requests = self.answers.len() + self.queued.len();
-        let waiting_bytes = self.queued_bytes + self.owed_bytes;
+        let waiting_bytes = self.queued_bytes + self.forwarded_bytes + self.owed_bytes;
         let scarce = sums.kept > SESSIONS_KEPT_BYTES_MAX;
         let bytes_max = if scarce { SESSION_WAITING_BYTES_SCARCE } else { SESSION_WAITING_BYTES_MAX };
         let above = |share: usize| requests > SESSION_REQUESTS_MAX / share || waiting_bytes > bytes_max / share;
         let paused = if self.paused { above(2) } else { above(1) };
-        if paused != self.paused && !self.ending {
+        if paused != self.paused && !self.ending && matches!(self.peer, Peer::Client(_)) {
             self.paused = paused;
             effects.push_back(Effect::PauseReading { connection, paused });
         }

@@ -1,6 +1,7 @@
 //! What a broker is told at construction. The runtime fills it from the configuration; nothing here changes later.
 
-use crate::base::config::{Config, ConfigValue, TopicDefaults};
+use crate::base::config::{Advertise, Config, ConfigValue, TopicDefaults};
+use crate::base::ids::CoreId;
 
 /// Settings that every core of a machine shares.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct BrokerSettings {
     pub fetch_bytes_max: usize,
     /// `fetch.memory.bytes`.
     pub fetch_memory_bytes: u64,
+    /// What clients see of this machine.
+    pub advertise: Advertise,
     /// The whole configuration as text, for clients that ask.
     pub values: Vec<ConfigValue>,
 }
@@ -28,16 +31,31 @@ impl BrokerSettings {
             log_dir: config.data_dir.clone(),
             fetch_bytes_max: config.fetch_bytes_max,
             fetch_memory_bytes: config.fetch_memory_bytes,
+            advertise: config.advertise,
             values: config.values.clone(),
         }
     }
+
+    /// The core whose broker clients are told of when a partition or the controller lives on `core`.
+    pub(super) fn shown(&self, core: CoreId) -> CoreId {
+        match self.advertise {
+            Advertise::PerCore => core,
+            Advertise::PerMachine => CoreId(0),
+        }
+    }
+
+    /// Brokers that clients see.
+    pub(super) fn shown_brokers(&self, cores: u16) -> impl Iterator<Item = CoreId> + use<> {
+        let count = if self.advertise == Advertise::PerCore { cores } else { 1 };
+        (0..count).map(CoreId)
+    }
 }
 
-/// Where clients find a core.
+/// Where clients find a broker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advertised {
     /// Host name or address; `None`: the local address that the client's connection arrived at.
     pub host: Option<String>,
-    /// The port of this core.
+    /// Its port.
     pub port: u16,
 }

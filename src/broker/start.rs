@@ -109,11 +109,10 @@ impl Begun {
         self.metadata
     }
 
-    /// The brokers, in core order. `logs` come from [`recover_core`], one per core; `advertised` likewise.
+    /// The brokers, in core order. `logs` come from [`recover_core`], one per core; `advertised`: one per broker that clients see.
     pub fn into_brokers(self, logs: Vec<CoreLog>, advertised: Vec<Advertised>, now: Now) -> Vec<Broker> {
         let Begun { settings, metadata, .. } = self;
         assert_eq!(logs.len(), usize::from(settings.cores));
-        assert_eq!(advertised.len(), usize::from(settings.cores));
         let image = metadata.image().clone();
         let controller = ControllerSettings::new(&settings.broker.topic_defaults, &image);
         let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed));

@@ -39,8 +39,12 @@ impl Broker {
         }
         let clean = self.log.appendable() != Appendable::ReadOnly;
         self.stop = StopStep::Draining { clean };
-        for connection in self.sessions.connections() {
+        let (clients, forwarded) = self.sessions.connections();
+        for connection in clients {
             self.sessions.close(connection, "this machine is stopping", &mut self.effects);
+        }
+        for connection in forwarded {
+            self.refuse_parts(connection, now);
         }
         self.fetches.all_due();
         self.log.begin_stop(now);

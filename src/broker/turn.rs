@@ -12,7 +12,6 @@ use crate::broker::delayed::fetch::ParkedFetch;
 use crate::broker::delayed::produce::Released;
 use crate::broker::event::Effect;
 use crate::broker::message::Message;
-use crate::broker::session::Answer;
 use crate::log::effect::LogNotice;
 use crate::metadata::delta::Delta;
 use crate::metadata::image::Image;
@@ -30,10 +29,11 @@ impl Broker {
             progress = true;
             let context = fetch.context;
             let request = (fetch.request, fetch.using);
-            let outcome = api::fetch::attempt(self, &context, request, grant, fetch.deadline_ns, now);
+            let outcome = api::fetch::attempt(self, &context, request, grant, fetch.patience, now);
             self.conclude(&context, outcome);
         }
         progress |= self.spend_memory(now);
+        progress |= self.send_part_replies(now);
         while let Some((to, message)) = self.seat.as_mut().and_then(|seat| seat.poll_message()) {
             progress = true;
             self.send(to, message, now);
@@ -86,8 +86,8 @@ impl Broker {
 
     /// Sends answers that were parked.
     pub(super) fn release(&mut self, released: Vec<Released>) {
-        for (slot, frame) in released {
-            self.sessions.answer(slot, Answer::Frame(frame), &mut self.effects);
+        for (slot, answer) in released {
+            self.sessions.answer(slot, answer, &mut self.effects);
         }
     }
 
@@ -124,6 +124,10 @@ impl Broker {
                     self.log.remove_topic_directory(topic);
                 }
             }
+            Message::Part(part) => self.take_part(from, part, now),
+            Message::PartAnswer { ticket, answer } => self.part_answered(ticket, *answer, now),
+            Message::EndWatch { connection, ticket } => self.end_watch(from, connection, ticket),
+            Message::ConnectionGone { connection } => self.part_connection_gone(from, connection),
             Message::Stopped { clean } => self.seat().core_stopped(from, clean, now),
         }
     }

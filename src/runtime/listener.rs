@@ -1,4 +1,5 @@
-//! Listening sockets: made and bound before anything else starts, one per core.
+//! Listening sockets: made and bound before anything else starts, one per core; or one that all cores accept from
+//! (`advertise=per-machine`): each has a descriptor of it, and a connecting client wakes those that sleep.
 //!
 //! No SO_REUSEPORT: a port in use must be an error, not shared with another process of the same user.
 
@@ -78,6 +79,11 @@ impl Listener {
                     sockets.adopt(readiness, socket, peer.as_socket().expect("an internet address"));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    self.due_ms = None;
+                    return;
+                }
+                // Another core stopped the listener that all share.
+                Err(error) if error.kind() == ErrorKind::InvalidInput => {
                     self.due_ms = None;
                     return;
                 }

@@ -9,7 +9,7 @@
 //! P2: clients are refused until every core has recovered; a port in use is told before the disk is touched.
 //! P3: the lock on the data directory is held from before the first read to the end of the process.
 
-use crate::base::config::Config;
+use crate::base::config::{Advertise, Config};
 use crate::base::ids::CoreId;
 use crate::base::limits;
 use crate::broker::broker::Broker;
@@ -48,7 +48,7 @@ const FAILED: i32 = 1;
 const _: () = assert!(limits::JOURNAL_WRITE_BYTES_MAX * limits::JOURNAL_WRITES_IN_FLIGHT_MAX <= 4 * 1024 * 1024);
 
 /// Runs a machine until it is stopped; the exit code. `ready` is called once clients can connect, with the addresses of
-/// the listeners in core order.
+/// the listeners in core order (`advertise=per-machine`: the one).
 pub fn run(config: &Config, cores: u16, ready: impl FnOnce(&[String])) -> i32 {
     abort_on_panic();
     match start(config, cores) {
@@ -86,7 +86,10 @@ fn start(config: &Config, cores: u16) -> Result<Machine, String> {
     // P3: the cores may still write when this function's caller is long gone.
     std::mem::forget(probe::data_dir(data_dir)?);
     let bound = bind_all(config, cores)?;
-    let listeners: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
+    let mut listeners: Vec<SocketAddr> = bound.iter().map(|(_, address)| *address).collect();
+    if config.advertise == Advertise::PerMachine {
+        listeners.truncate(1);
+    }
     let storage =
         FileStorage::open(data_dir).map_err(|error| format!("cannot open {}: {error:?}", data_dir.display()))?;
     let brokers = start_brokers(config, cores, &storage, &listeners)?;
@@ -119,8 +122,16 @@ fn bind_all(config: &Config, cores: u16) -> Result<Vec<(Socket, SocketAddr)>, St
     let host = &config.listener.host;
     let resolved = (host.as_str(), 0).to_socket_addrs().ok().and_then(|mut addresses| addresses.next());
     let resolved = resolved.ok_or_else(|| format!("listeners: {host} is no address of this machine"))?;
-    let mut bound = Vec::new();
+    let mut bound: Vec<(Socket, SocketAddr)> = Vec::new();
     for core in 0..cores {
+        if config.advertise == Advertise::PerMachine
+            && let Some((first, address)) = bound.first()
+        {
+            // One queue of clients for all cores: whichever is awake first takes the next.
+            let shared = first.try_clone().map_err(|error| format!("cannot share the listener: {error}"))?;
+            bound.push((shared, *address));
+            continue;
+        }
         let port = config.listener.port_of(CoreId(core)).expect("checked with the configuration");
         let address = SocketAddr::new(resolved.ip(), port);
         bound.push(bind_patiently(address).map_err(|error| port_refused(address, core, &error))?);
@@ -205,6 +216,7 @@ fn advertised(config: &Config, listeners: &[SocketAddr]) -> Vec<Advertised> {
         Some(endpoint) => Some(endpoint.host.clone()),
         None => (!config.listener.is_wildcard()).then(|| config.listener.host.clone()),
     };
+    // One for each broker that clients see: the listeners that are different ones.
     let port = |(core, listener): (usize, &SocketAddr)| match endpoint
         .and_then(|endpoint| endpoint.port_of(CoreId(core as u16)))
     {

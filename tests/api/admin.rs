@@ -75,8 +75,8 @@ fn a_manual_assignment_places_the_leader() {
     };
     request.topics[0].assignments = vec![assignment(0, 2), assignment(1, 2), assignment(2, 0)];
     assert_eq!(world.call(client, 7, &request).topics[0].error_code, 0);
-    let leaders: Vec<_> = (0..3).map(|partition| world.leader(client, "t", partition)).collect();
-    assert_eq!(leaders, [2, 2, 0]);
+    let owners: Vec<_> = (0..3).map(|partition| world.owner("t", partition)).collect();
+    assert_eq!(owners, [2, 2, 0]);
 }
 
 #[test]

@@ -224,7 +224,14 @@ impl World {
         topic_id
     }
 
-    /// Core that leads a partition, by Metadata.
+    /// Core that a partition lives on, whatever clients are told.
+    pub fn owner(&self, topic: &str, partition: i32) -> usize {
+        let image = self.brokers[0].image();
+        let partition = image.topic_by_name(topic).and_then(|topic| topic.partition(partition)).expect("the partition");
+        usize::from(partition.core(image.cores()).0)
+    }
+
+    /// Core whose broker leads a partition, by Metadata.
     #[track_caller]
     pub fn leader(&mut self, client: Client, topic: &str, partition: i32) -> usize {
         let request = metadata_request(&[topic]).with_allow_auto_topic_creation(false);

@@ -1,5 +1,5 @@
-//! The broker through its only door: events in, effects out. Requests are encoded and answers decoded by the kafka-protocol
-//! crate; the disk is in memory, the clock is moved by the test.
+// The broker through its only door: events in, effects out. Requests are encoded and answers decoded by the kafka-protocol
+// crate; the disk is in memory, the clock is moved by the test. Included by tests/api_per_machine.rs too.
 
 mod client;
 mod disk;

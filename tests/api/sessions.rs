@@ -123,7 +123,7 @@ fn clients_may_leave_at_any_moment() {
     let admin = world.connect(0);
     world.create_topic(admin, "t", 2, &[]);
     for core in 0..2 {
-        let partition = (0..2).find(|one| world.leader(admin, "t", *one) == core).expect("one each");
+        let partition = (0..2).find(|one| world.owner("t", *one) == core).expect("one each");
         let client = world.connect(core);
         world.hold_flushes = true;
         world.hold_metadata = true;

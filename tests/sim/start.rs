@@ -8,6 +8,7 @@ use crate::outcome::{Halt, Run};
 use crate::trace;
 use crate::world::World;
 use bytes::Bytes;
+use corelane::base::config::Advertise;
 use corelane::base::ids::{CoreId, MachineId};
 use corelane::base::storage::StorageError;
 use corelane::broker::settings::BrokerSettings;
@@ -41,6 +42,7 @@ impl World {
                 log_dir: "data".to_string(),
                 fetch_bytes_max: 1 << 20,
                 fetch_memory_bytes: 1 << 24,
+                advertise: Advertise::PerCore,
                 values: Vec::new(),
             },
         };

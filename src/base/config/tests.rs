@@ -87,7 +87,7 @@ fn a_bad_value_names_source_key_value_and_what_is_expected() {
     refused("", &[], &[("cores", "0")], &["--set cores=0", "or auto"]);
     refused("log.dirs=/a,/b", &[], &[], &["line 1: log.dirs=/a,/b", "more than one"]);
     refused("node.id=1", &[], &[], &["log.dirs", "not set"]);
-    refused("log.dirs=/d\nadvertise=per-machine", &[], &[], &["advertise=per-machine", "not in this release"]);
+    refused("log.dirs=/d\nadvertise=per-rack", &[], &[], &["advertise=per-rack", "per-core, per-machine"]);
     refused("log.dirs=/d\nlisteners=SSL://:9092", &[], &[], &["SSL", "not in this release"]);
     refused("log.dirs=/d\nauthorizer.class.name=X", &[], &[], &["authorizer.class.name=X", "not in this release"]);
     refused("log.dirs=/d\ndefault.replication.factor=3", &[], &[], &["must be 1"]);

@@ -9,6 +9,7 @@ use crate::base::offset::{Offset, Sequence};
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::flush::ParkedDelete;
+use crate::broker::forwarding::PartAnswer;
 use crate::broker::partition::{ANY_EPOCH, Led};
 use crate::log::core_log::{AppendError, Appendable, CoreLog};
 use crate::metadata::topic_config::TopicSettings;
@@ -59,14 +60,9 @@ impl Api for DeleteRecords {
             response.topics.push(answer);
         }
         let wait_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
-        let parked = ParkedDelete {
-            response,
-            version: context.version,
-            correlation_id: context.correlation_id,
-            deadline_ns: now.monotonic_ns + wait_ms * 1_000_000,
-        };
+        let parked = ParkedDelete { response, context: *context, deadline_ns: now.monotonic_ns + wait_ms * 1_000_000 };
         match broker.deletes.park(context.answer, last, parked) {
-            Some(parked) => Outcome::Answer(parked.encode()),
+            Some(parked) => context.respond(PartAnswer::DeleteRecords(parked.response)),
             None => Outcome::Parked,
         }
     }

@@ -8,7 +8,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::CoreId;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::partition::{CLUSTER_OPERATIONS, broker_id};
+use crate::broker::partition::CLUSTER_OPERATIONS;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     BrokerId, DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse, StrBytes, decode, encode,
@@ -45,10 +45,10 @@ impl Api for DescribeCluster {
         }
         let image = &broker.image;
         response.cluster_id = StrBytes::from_string(image.cluster_id().to_string());
-        response.controller_id = BrokerId(broker_id(image, CoreId(0)).0);
-        for core in (0..image.cores()).map(CoreId) {
+        response.controller_id = BrokerId(broker.shown_id(CoreId(0)).0);
+        for core in broker.settings.shown_brokers(image.cores()) {
             let (host, port) = broker.endpoint(core, context);
-            let answer = DescribeClusterBroker::default().with_broker_id(BrokerId(broker_id(image, core).0));
+            let answer = DescribeClusterBroker::default().with_broker_id(BrokerId(broker.shown_id(core).0));
             response.brokers.push(answer.with_host(StrBytes::from_string(host)).with_port(port));
         }
         if request.include_cluster_authorized_operations {

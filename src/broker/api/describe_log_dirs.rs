@@ -1,5 +1,5 @@
 //! DescribeLogDirs (key 35), versions 1-4: what the partitions of this core take on the disk. Each core is a broker and answers for
-//! its own; they share one data directory.
+//! its own; they share one data directory. With `advertise=per-machine` all cores are asked.
 //!
 //! The size of a partition is that of its segment files and of what only the journal has of it (`CoreLog::disk_bytes`). Null topics
 //! mean all; unknown topics and partitions, and those of other cores, are left out, as in Kafka. Version 4 on: size and free space of
@@ -11,12 +11,13 @@ use crate::base::error_code::ErrorCode;
 use crate::base::ids::TopicPartition;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
+use crate::broker::forwarding::{PartAnswer, PartRequest};
 use crate::log::core_log::Appendable;
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     DescribableLogDirTopic, DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse,
-    DescribeLogDirsResult, DescribeLogDirsTopic, StrBytes, TopicName, decode, encode,
+    DescribeLogDirsResult, DescribeLogDirsTopic, StrBytes, TopicName, decode,
 };
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
@@ -33,7 +34,10 @@ impl Api for DescribeLogDirs {
         decode(body, version)
     }
 
-    fn handle(broker: &mut Broker, context: &Context, request: DescribeLogDirsRequest, _: Now) -> Outcome {
+    fn handle(broker: &mut Broker, context: &Context, request: DescribeLogDirsRequest, now: Now) -> Outcome {
+        if broker.answers_for_machine(context) {
+            return broker.ask_every_core(context, || PartRequest::DescribeLogDirs(request.clone()), now);
+        }
         let mut dir = DescribeLogDirsResult::default()
             .with_log_dir(StrBytes::from_string(broker.settings.log_dir.clone()))
             .with_topics(match &request.topics {
@@ -48,7 +52,7 @@ impl Api for DescribeLogDirs {
             dir.error_code = ErrorCode::KafkaStorageError.code();
         }
         let response = DescribeLogDirsResponse::default().with_results(vec![dir]);
-        Outcome::Answer(encode(response, context.version, context.correlation_id))
+        context.respond(PartAnswer::DescribeLogDirs(response))
     }
 }
 

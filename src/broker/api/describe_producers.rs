@@ -11,6 +11,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::limits::DESCRIBED_PRODUCERS_MAX;
 use crate::broker::api::{Api, Context, Held, Outcome};
 use crate::broker::broker::Broker;
+use crate::broker::forwarding::PartAnswer;
 use crate::broker::partition::ANY_EPOCH;
 use crate::log::producer_state::Producer;
 use crate::metadata::controller::Refused;
@@ -18,7 +19,7 @@ use crate::metadata::controller::topic_name::validate_topic_name;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     DescribeProducersRequest, DescribeProducersResponse, DescribedPartition, DescribedTopic, ProducerId, ProducerState,
-    StrBytes, decode, encode,
+    StrBytes, decode,
 };
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
@@ -64,7 +65,7 @@ impl Api for DescribeProducers {
             response.topics.push(answer);
         }
         broker.counters.request_errors += u64::from(failed);
-        Outcome::Answer(encode(response, context.version, context.correlation_id))
+        context.respond(PartAnswer::DescribeProducers(response))
     }
 }
 

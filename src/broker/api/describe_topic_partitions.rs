@@ -13,9 +13,8 @@ use crate::base::error_code::ErrorCode;
 use crate::base::limits::DESCRIBED_PARTITIONS_MAX;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::partition::{INTERNAL_TOPICS, TOPIC_OPERATIONS, broker_id};
+use crate::broker::partition::{INTERNAL_TOPICS, TOPIC_OPERATIONS};
 use crate::metadata::controller::topic_name::validate_topic_name;
-use crate::metadata::image::Image;
 use crate::metadata::topics::{Partition, Topic};
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
@@ -40,7 +39,7 @@ impl Api for DescribeTopicPartitions {
 
     fn handle(broker: &mut Broker, context: &Context, request: DescribeTopicPartitionsRequest, _: Now) -> Outcome {
         let response = match is_legal(&request) {
-            true => describe(&broker.image, &request),
+            true => describe(broker, &request),
             false => refused(&request),
         };
         let failed = response.topics.iter().any(|topic| topic.error_code != ErrorCode::None.code());
@@ -64,7 +63,8 @@ fn refused(request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsR
     DescribeTopicPartitionsResponse::default().with_topics(topics)
 }
 
-fn describe(image: &Image, request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+fn describe(broker: &Broker, request: &DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
+    let image = &broker.image;
     let (from_topic, from_partition) = match &request.cursor {
         Some(cursor) => (cursor.topic_name.as_str(), cursor.partition_index as usize),
         None => ("", 0),
@@ -93,7 +93,7 @@ fn describe(image: &Image, request: &DescribeTopicPartitionsRequest) -> Describe
             continue;
         };
         let from = if name == from_topic { from_partition } else { 0 };
-        let partitions = partitions(image, topic, from, left);
+        let partitions = partitions(broker, topic, from, left);
         let next = from + partitions.len();
         left -= partitions.len();
         response.topics.push(answer.with_topic_id(Uuid::from_bytes(topic.id.0)).with_partitions(partitions));
@@ -110,9 +110,15 @@ fn cursor(topic: &str, partition: usize) -> NextCursor {
     NextCursor::default().with_topic_name(name).with_partition_index(partition as i32)
 }
 
-fn partitions(image: &Image, topic: &Topic, from: usize, max: usize) -> Vec<DescribeTopicPartitionsResponsePartition> {
+fn partitions(
+    broker: &Broker,
+    topic: &Topic,
+    from: usize,
+    max: usize,
+) -> Vec<DescribeTopicPartitionsResponsePartition> {
+    let image = &broker.image;
     let one = |(index, partition): (usize, &Partition)| {
-        let leader = BrokerId(broker_id(image, partition.core(image.cores())).0);
+        let leader = BrokerId(broker.shown_id(partition.core(image.cores())).0);
         DescribeTopicPartitionsResponsePartition::default()
             .with_partition_index(index as i32)
             .with_leader_id(leader)

@@ -12,14 +12,15 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::gather::Gather;
-use crate::base::ids::{CoreId, TopicPartition};
+use crate::base::ids::{BrokerId, CoreId, TopicPartition};
 use crate::base::limits::{FETCH_WAIT_MS_MAX, READ_BYTES_MAX};
 use crate::base::offset::Offset;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
-use crate::broker::delayed::fetch::{ParkedFetch, ReadingFetch, Watch};
+use crate::broker::delayed::fetch::{ParkedFetch, Patience, ReadingFetch, Watch};
 use crate::broker::fetch_session::SessionUse;
-use crate::broker::partition::{NotLed, broker_id, check_epoch, find_led};
+use crate::broker::forwarding::PartAnswer;
+use crate::broker::partition::{NotLed, check_epoch, find_led};
 use crate::log::core_log::{CoreLog, Openness, PartitionOffsets, Read};
 use crate::log::effect::{ReadError, Ticket};
 use crate::metadata::image::Image;
@@ -60,8 +61,34 @@ impl Api for Fetch {
         };
         let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(FETCH_WAIT_MS_MAX);
         let deadline_ns = now.monotonic_ns + wait_ms * 1_000_000;
-        attempt(broker, context, (request, using), None, deadline_ns, now)
+        let wanted = u64::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0);
+        let patience = Patience { wanted, threshold: wanted, deadline_ns, is_watch: false };
+        attempt(broker, context, (request, using), None, patience, now)
     }
+}
+
+/// Answers another core with what is there now.
+pub(in crate::broker) fn take_part(
+    broker: &mut Broker,
+    context: &Context,
+    request: FetchRequest,
+    wanted: u64,
+    now: Now,
+) -> Outcome {
+    let patience = Patience { wanted, threshold: wanted, deadline_ns: 0, is_watch: false };
+    attempt(broker, context, (request, SessionUse::None), None, patience, now)
+}
+
+/// Tells another core when it is worth asking.
+pub(in crate::broker) fn watch(
+    broker: &mut Broker,
+    context: &Context,
+    request: FetchRequest,
+    (wanted, threshold, deadline_ns): (u64, u64, u64),
+    now: Now,
+) -> Outcome {
+    let patience = Patience { wanted, threshold, deadline_ns, is_watch: true };
+    attempt(broker, context, (request, SessionUse::None), None, patience, now)
 }
 
 fn refuse_whole(request: &FetchRequest) -> Option<ErrorCode> {
@@ -88,24 +115,38 @@ fn answer_topic(topic: FetchTopic, answer: impl FnMut(FetchPartition) -> FetchRe
 pub(in crate::broker) fn attempt(
     broker: &mut Broker,
     context: &Context,
-    (request, using): (FetchRequest, SessionUse),
+    mut whole: (FetchRequest, SessionUse),
     grant: Option<u64>,
-    deadline_ns: u64,
+    patience: Patience,
     now: Now,
 ) -> Outcome {
-    let plan = Plan::make(&broker.image, broker.core, &mut broker.log, &request, context.version);
-    let expired = now.monotonic_ns >= deadline_ns || broker.is_stopping();
-    let park = plan.opening || !(plan.failed || expired || plan.available >= plan.wanted || plan.partitions.is_empty());
-    if park {
-        let missing_bytes = (!plan.opening).then(|| plan.wanted - plan.available);
+    if broker.answers_for_machine(context) {
+        match broker.split_fetch(context, whole, grant, patience, now) {
+            Ok(outcome) => return outcome,
+            Err(all_here) => whole = all_here,
+        }
+    }
+    let (request, using) = whole;
+    let shown = broker.shown_id(broker.core);
+    let plan = Plan::new(patience.wanted, context.version, shown);
+    let plan = plan.make(&broker.image, broker.core, &mut broker.log, &request);
+    let expired = now.monotonic_ns >= patience.deadline_ns || broker.is_stopping();
+    let enough = plan.available >= patience.threshold || plan.partitions.is_empty();
+    // A watch is not for what is being loaded: who set it had asked for that before.
+    let opening = plan.opening && !patience.is_watch;
+    if opening || !(plan.failed || expired || enough) {
+        let missing_bytes = (!opening).then(|| patience.threshold - plan.available);
         let watches = plan.watches(&request);
-        broker.fetches.park(ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes }, watches);
+        broker.fetches.park(ParkedFetch { context: *context, request, using, patience, missing_bytes }, watches);
         return Outcome::Parked;
+    }
+    if patience.is_watch {
+        return context.respond(PartAnswer::WatchOver { expired });
     }
     // Without data the answer needs no memory to speak of.
     let grant = grant.or_else(|| if plan.available > 0 { broker.fetch_grant() } else { Some(0) });
     let Some(grant) = grant else {
-        let fetch = ParkedFetch { context: *context, request, using, deadline_ns, missing_bytes: Some(0) };
+        let fetch = ParkedFetch { context: *context, request, using, patience, missing_bytes: Some(0) };
         broker.fetches.starve(fetch, now.monotonic_ms());
         return Outcome::Parked;
     };
@@ -130,6 +171,9 @@ enum Planned {
 }
 
 struct Plan {
+    version: i16,
+    /// What clients are told that leads what lives here.
+    shown: BrokerId,
     /// Bytes worth answering for.
     wanted: u64,
     /// In the order of the request, over all topics.
@@ -141,14 +185,17 @@ struct Plan {
 }
 
 impl Plan {
-    fn make(image: &Arc<Image>, here: CoreId, log: &mut CoreLog, request: &FetchRequest, version: i16) -> Plan {
-        let wanted = u64::try_from(request.min_bytes.min(request.max_bytes)).unwrap_or(0);
-        let count = request.topics.iter().map(|topic| topic.partitions.len()).sum();
-        let partitions = Vec::with_capacity(count);
-        let mut plan = Plan { wanted, partitions, available: 0, failed: false, opening: false, misrouted: Vec::new() };
+    fn new(wanted: u64, version: i16, shown: BrokerId) -> Plan {
+        let (partitions, misrouted) = (Vec::new(), Vec::new());
+        Plan { version, shown, wanted, partitions, available: 0, failed: false, opening: false, misrouted }
+    }
+
+    fn make(self, image: &Arc<Image>, here: CoreId, log: &mut CoreLog, request: &FetchRequest) -> Plan {
+        let mut plan = self;
+        plan.partitions.reserve_exact(request.topics.iter().map(|topic| topic.partitions.len()).sum());
         let committed = request.isolation_level == READ_COMMITTED;
         for topic in &request.topics {
-            let (known, unknown) = match version {
+            let (known, unknown) = match plan.version {
                 13.. => (image.topic(topic.id), ErrorCode::UnknownTopicId),
                 _ => (image.topic_by_name(&topic.name), ErrorCode::UnknownTopicOrPartition),
             };
@@ -186,7 +233,7 @@ impl Plan {
             }
         };
         if let Err(code) = check_epoch(partition.current_leader_epoch, led.leader_epoch) {
-            let hint = LeaderHint { leader_id: broker_id(image, here).0, leader_epoch: led.leader_epoch.0 };
+            let hint = LeaderHint { leader_id: self.shown.0, leader_epoch: led.leader_epoch.0 };
             return Planned::Refused(code, (code == ErrorCode::FencedLeaderEpoch).then_some(hint));
         }
         match log.open(led.id) {
@@ -261,6 +308,7 @@ fn perform(
     if context.version >= 16 && !plan.misrouted.is_empty() {
         response.node_endpoints = broker.node_endpoints(&plan.misrouted, context);
     }
+    let available = plan.available;
     let mut planned = plan.partitions.into_iter();
     for (topic, topic_at) in request.topics.into_iter().zip(0..) {
         let mut partition_at = 0;
@@ -272,21 +320,28 @@ fn perform(
     }
     broker.counters.fetched_cached_bytes += reading.cached_bytes;
     if reading.tickets.is_empty() {
-        return respond(broker, context, using, response);
+        return respond(broker, context, using, response, available);
     }
     broker.fetches.read(ReadingFetch {
         context: *context,
         using,
         response,
+        available,
         tickets: reading.tickets,
         bytes: reading.disk_bytes,
     });
     Outcome::Parked
 }
 
-fn respond(broker: &mut Broker, context: &Context, using: SessionUse, mut response: FetchResponse) -> Outcome {
+fn respond(
+    broker: &mut Broker,
+    context: &Context,
+    using: SessionUse,
+    mut response: FetchResponse,
+    available: u64,
+) -> Outcome {
     broker.fetch_sessions.leave(using, &mut response);
-    Outcome::Answer(response.encode(context.version, context.correlation_id))
+    context.respond(PartAnswer::Fetch { response, available })
 }
 
 /// What one request has read so far.
@@ -366,8 +421,8 @@ pub(in crate::broker) fn read_done(broker: &mut Broker, ticket: Ticket, data: Re
         *answer = FetchResponsePartition::refused(answer.index, code);
     });
     broker.counters.fetched_disk_bytes += disk_bytes;
-    if let Some(ReadingFetch { context, using, response, .. }) = finished {
-        let outcome = respond(broker, &context, using, response);
+    if let Some(ReadingFetch { context, using, response, available, .. }) = finished {
+        let outcome = respond(broker, &context, using, response, available);
         broker.conclude(&context, outcome);
     }
 }

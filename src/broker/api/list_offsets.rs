@@ -21,6 +21,7 @@ use crate::base::offset::LeaderEpoch;
 use crate::broker::api::{Api, Context, Held, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::search::{Awaited, SearchingListOffsets};
+use crate::broker::forwarding::PartAnswer;
 use crate::broker::partition::Led;
 use crate::log::core_log::CoreLog;
 use crate::log::effect::{ReadError, Ticket};
@@ -28,7 +29,7 @@ use crate::log::record_scan::{Aim, FoundRecord};
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
-    ListOffsetsTopicResponse, decode, encode,
+    ListOffsetsTopicResponse, decode,
 };
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
@@ -88,7 +89,7 @@ fn respond(broker: &mut Broker, context: &Context, response: ListOffsetsResponse
     let mut partitions = response.topics.iter().flat_map(|topic| &topic.partitions);
     let failed = partitions.any(|partition| partition.error_code != ErrorCode::None.code());
     broker.counters.request_errors += u64::from(failed);
-    Outcome::Answer(encode(response, context.version, context.correlation_id))
+    context.respond(PartAnswer::ListOffsets(response))
 }
 
 /// A search ended; the answer leaves with the last one.

@@ -1,5 +1,6 @@
 //! Metadata (key 3), versions 0-12. Every core is a broker of its own here: broker id `machine * 1000 + core`, port of that core,
-//! leader of the partitions placed on it. The controller is core 0's broker.
+//! leader of the partitions placed on it. The controller is core 0's broker. With `advertise=per-machine` there is one broker,
+//! that of core 0, which leads everything.
 //!
 //! - Null topics (version 0: the empty list) mean all, an empty list none.
 //! - A missing topic is created if the request names it, allows it (4 on) and `auto.create.topics.enable` is set; the answer then
@@ -14,10 +15,9 @@ use crate::base::ids::{CoreId, TopicId};
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::message::{AutoCreateResult, ControllerRequest};
-use crate::broker::partition::{CLUSTER_OPERATIONS, INTERNAL_TOPICS, TOPIC_OPERATIONS, broker_id};
+use crate::broker::partition::{CLUSTER_OPERATIONS, INTERNAL_TOPICS, TOPIC_OPERATIONS};
 use crate::broker::question::Question;
 use crate::metadata::controller::topic_name::validate_topic_name;
-use crate::metadata::image::Image;
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
@@ -93,10 +93,10 @@ fn respond(
     let image = &broker.image;
     let mut response = MetadataResponse::default()
         .with_cluster_id(Some(StrBytes::from_string(image.cluster_id().to_string())))
-        .with_controller_id(BrokerId(broker_id(image, CoreId(0)).0));
-    for core in (0..image.cores()).map(CoreId) {
+        .with_controller_id(BrokerId(broker.shown_id(CoreId(0)).0));
+    for core in broker.settings.shown_brokers(image.cores()) {
         let (host, port) = broker.endpoint(core, context);
-        let answer = MetadataResponseBroker::default().with_node_id(BrokerId(broker_id(image, core).0));
+        let answer = MetadataResponseBroker::default().with_node_id(BrokerId(broker.shown_id(core).0));
         response.brokers.push(answer.with_host(StrBytes::from_string(host)).with_port(port));
     }
     let all = match &request.topics {
@@ -104,8 +104,8 @@ fn respond(
         Some(topics) => context.version == 0 && topics.is_empty(),
     };
     response.topics = match all {
-        true => image.topics().iter().map(|topic| known_topic(image, topic)).collect(),
-        false => named_topics(image, context.version, request.topics.as_deref().unwrap_or_default(), refusals),
+        true => image.topics().iter().map(|topic| known_topic(broker, topic)).collect(),
+        false => named_topics(broker, context.version, request.topics.as_deref().unwrap_or_default(), refusals),
     };
     if request.include_topic_authorized_operations {
         for topic in response.topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None.code()) {
@@ -122,11 +122,12 @@ fn respond(
 }
 
 fn named_topics(
-    image: &Image,
+    broker: &Broker,
     version: i16,
     topics: &[MetadataRequestTopic],
     refusals: &BTreeMap<String, ErrorCode>,
 ) -> Vec<MetadataResponseTopic> {
+    let image = &broker.image;
     let mut seen = BTreeSet::new();
     let mut answers = Vec::with_capacity(topics.len());
     for topic in topics {
@@ -144,7 +145,7 @@ fn named_topics(
             (None, None) => Err(ErrorCode::InvalidRequest),
         };
         answers.push(match known {
-            Ok(known) => known_topic(image, known),
+            Ok(known) => known_topic(broker, known),
             Err(code) => MetadataResponseTopic::default()
                 .with_name(topic.name.clone().filter(|_| id.is_none()))
                 .with_topic_id(Uuid::from_bytes(id.unwrap_or(TopicId::ZERO).0))
@@ -160,9 +161,10 @@ fn asked_id(version: i16, topic: &MetadataRequestTopic) -> Option<TopicId> {
     (version >= 12 && id != TopicId::ZERO).then_some(id)
 }
 
-fn known_topic(image: &Image, topic: &Topic) -> MetadataResponseTopic {
+fn known_topic(broker: &Broker, topic: &Topic) -> MetadataResponseTopic {
+    let image = &broker.image;
     let partition = |(partition, index): (&crate::metadata::topics::Partition, i32)| {
-        let leader = BrokerId(broker_id(image, partition.core(image.cores())).0);
+        let leader = BrokerId(broker.shown_id(partition.core(image.cores())).0);
         MetadataResponsePartition::default()
             .with_partition_index(index)
             .with_leader_id(leader)

@@ -10,10 +10,11 @@ use crate::base::error_code::ErrorCode;
 use crate::base::offset::{LeaderEpoch, Offset};
 use crate::broker::api::{Api, Context, Held, Outcome};
 use crate::broker::broker::Broker;
+use crate::broker::forwarding::PartAnswer;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, OffsetForLeaderPartition,
-    OffsetForLeaderTopicResult, decode, encode,
+    OffsetForLeaderTopicResult, decode,
 };
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
@@ -59,7 +60,7 @@ impl Api for OffsetForLeaderEpoch {
             response.topics.push(answer);
         }
         broker.counters.request_errors += u64::from(failed);
-        Outcome::Answer(encode(response, context.version, context.correlation_id))
+        context.respond(PartAnswer::OffsetForLeaderEpoch(response))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::base::ids::CoreId;
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::produce::{ParkedProduce, ProduceWait};
+use crate::broker::forwarding::PartAnswer;
 use crate::broker::partition::{Led, NotLed, find_led};
 use crate::log::core_log::{Append, AppendError, Appendable, CoreLog, Openness};
 use crate::metadata::topic_config::{TimestampType, TopicSettings};
@@ -163,15 +164,10 @@ impl ProduceRun {
         }
         self.settle_waits(&broker.log);
         if self.waits.is_empty() {
-            return Outcome::Answer(self.response.encode(context.version, context.correlation_id));
+            return context.respond(PartAnswer::Produce(self.response));
         }
-        let parked = ParkedProduce {
-            response: self.response,
-            version: context.version,
-            correlation_id: context.correlation_id,
-            timeout_ms: self.request.timeout_ms,
-        };
-        broker.produces.park(context.answer, parked, &self.waits, now);
+        let parked = ParkedProduce { response: self.response, context: *context, timeout_ms: self.request.timeout_ms };
+        broker.produces.park(parked, &self.waits, now);
         Outcome::Parked
     }
 

@@ -33,14 +33,26 @@ pub(in crate::broker) struct Watch {
     pub(in crate::broker) counted: u64,
 }
 
+/// What a Fetch waits for; kept over replanning.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::broker) struct Patience {
+    /// Bytes that the client thinks worth an answer; more of one partition do not count.
+    pub(in crate::broker) wanted: u64,
+    /// It is due with this many: as wanted, or what a watch is for.
+    pub(in crate::broker) threshold: u64,
+    /// Monotonic nanoseconds.
+    pub(in crate::broker) deadline_ns: u64,
+    /// Nothing is to be read: another core only wants to know when it is worth asking (`forwarding`).
+    pub(in crate::broker) is_watch: bool,
+}
+
 /// A Fetch that waits.
 #[derive(Debug)]
 pub(in crate::broker) struct ParkedFetch {
     pub(in crate::broker) context: Context,
     pub(in crate::broker) request: FetchRequest,
     pub(in crate::broker) using: SessionUse,
-    /// Monotonic nanoseconds; kept over replanning.
-    pub(in crate::broker) deadline_ns: u64,
+    pub(in crate::broker) patience: Patience,
     /// Bytes missing until it is due; `None`: a partition is being loaded, bytes and deadline do not matter yet.
     pub(in crate::broker) missing_bytes: Option<u64>,
 }
@@ -51,6 +63,8 @@ pub(in crate::broker) struct ReadingFetch {
     pub(in crate::broker) context: Context,
     pub(in crate::broker) using: SessionUse,
     pub(in crate::broker) response: FetchResponse,
+    /// Bytes that count towards what the client wants.
+    pub(in crate::broker) available: u64,
     /// Reads under way: ticket, and where in the answer the batches belong.
     pub(in crate::broker) tickets: Vec<(Ticket, usize, usize)>,
     /// Memory that the reads may take.
@@ -97,7 +111,7 @@ impl DelayedFetches {
             self.watches.entry(watch.partition).or_default().insert((answer, at), watch);
         }
         if fetch.missing_bytes.is_some() {
-            self.deadlines.insert((fetch.deadline_ns, answer));
+            self.deadlines.insert((fetch.patience.deadline_ns, answer));
         }
         let replaced = self.parked.insert(answer, Parked { fetch, watched });
         assert!(replaced.is_none(), "a request is parked once");
@@ -137,6 +151,15 @@ impl DelayedFetches {
         for partition in partitions {
             self.changed(partition);
         }
+    }
+
+    /// Nobody waits for this watch any more. It may have ended already.
+    pub(in crate::broker) fn end_watch(&mut self, answer: AnswerSlot) {
+        let Some(parked) = self.parked.get_mut(&answer) else { return };
+        assert!(parked.fetch.patience.is_watch);
+        self.deadlines.remove(&(parked.fetch.patience.deadline_ns, answer));
+        parked.fetch.patience.deadline_ns = 0;
+        self.due.insert(answer);
     }
 
     /// Everything is due, whatever it waits for (stop).
@@ -269,7 +292,7 @@ impl DelayedFetches {
             assert!(self.parked.contains_key(answer), "I1");
         }
         for (answer, parked) in &self.parked {
-            let timed = self.deadlines.contains(&(parked.fetch.deadline_ns, *answer));
+            let timed = self.deadlines.contains(&(parked.fetch.patience.deadline_ns, *answer));
             assert!(timed || self.due.contains(answer) || parked.fetch.missing_bytes.is_none(), "I2");
         }
         assert_eq!(self.reading_bytes, self.reading.values().map(|fetch| fetch.bytes).sum::<u64>());
@@ -281,7 +304,7 @@ impl DelayedFetches {
 
     fn unpark(&mut self, answer: AnswerSlot) -> Option<ParkedFetch> {
         let Parked { fetch, watched } = self.parked.remove(&answer)?;
-        self.deadlines.remove(&(fetch.deadline_ns, answer));
+        self.deadlines.remove(&(fetch.patience.deadline_ns, answer));
         for (partition, at) in watched.into_iter().zip(0..) {
             let watches = self.watches.get_mut(&partition).expect("I1");
             watches.remove(&(answer, at)).expect("I1");

@@ -3,17 +3,18 @@
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::offset::Sequence;
+use crate::broker::api::Context;
 use crate::broker::delayed::produce::Released;
-use crate::broker::session::AnswerSlot;
-use crate::wire::messages::{DeleteRecordsResponse, encode};
+use crate::broker::forwarding::PartAnswer;
+use crate::broker::session::{Answer, AnswerSlot};
+use crate::wire::messages::DeleteRecordsResponse;
 use std::collections::BTreeMap;
 
 /// An answer under way.
 #[derive(Debug)]
 pub(in crate::broker) struct ParkedDelete {
     pub(in crate::broker) response: DeleteRecordsResponse,
-    pub(in crate::broker) version: i16,
-    pub(in crate::broker) correlation_id: i32,
+    pub(in crate::broker) context: Context,
     pub(in crate::broker) deadline_ns: u64,
 }
 
@@ -45,7 +46,7 @@ impl DelayedDeletes {
         self.flushed = self.flushed.max(sequence);
         while let Some(entry) = self.parked.first_entry().filter(|entry| entry.key().0 <= sequence) {
             let ((_, answer), parked) = entry.remove_entry();
-            released.push((answer, parked.encode()));
+            released.push((answer, parked.complete()));
         }
     }
 
@@ -74,14 +75,14 @@ impl DelayedDeletes {
                     partition.low_watermark = -1;
                 }
             }
-            released.push((key.1, parked.encode()));
+            released.push((key.1, parked.complete()));
         }
     }
 }
 
 impl ParkedDelete {
-    /// The response frame.
-    pub(in crate::broker) fn encode(self) -> crate::base::gather::Gather {
-        encode(self.response, self.version, self.correlation_id)
+    /// The answer.
+    pub(in crate::broker) fn complete(self) -> Answer {
+        self.context.complete(PartAnswer::DeleteRecords(self.response))
     }
 }

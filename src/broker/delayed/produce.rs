@@ -8,12 +8,13 @@
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::base::gather::Gather;
 use crate::base::ids::TopicPartition;
 use crate::base::limits::PRODUCE_WAIT_MS_MIN;
 use crate::base::map::Map;
 use crate::base::offset::Offset;
-use crate::broker::session::AnswerSlot;
+use crate::broker::api::Context;
+use crate::broker::forwarding::PartAnswer;
+use crate::broker::session::{Answer, AnswerSlot};
 use crate::wire::produce::ProduceResponse;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -33,8 +34,7 @@ pub(in crate::broker) struct ProduceWait {
 #[derive(Debug)]
 pub(in crate::broker) struct ParkedProduce {
     pub(in crate::broker) response: ProduceResponse,
-    pub(in crate::broker) version: i16,
-    pub(in crate::broker) correlation_id: i32,
+    pub(in crate::broker) context: Context,
     pub(in crate::broker) timeout_ms: i32,
 }
 
@@ -54,8 +54,8 @@ struct Waiter {
     partition_at: u32,
 }
 
-/// A request that need not wait any longer, with its response frame.
-pub(in crate::broker) type Released = (AnswerSlot, Gather);
+/// A request that need not wait any longer, with its answer.
+pub(in crate::broker) type Released = (AnswerSlot, Answer);
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -66,13 +66,8 @@ pub(in crate::broker) struct DelayedProduce {
 
 impl DelayedProduce {
     /// Parks an answer until all of `waits` are over.
-    pub(in crate::broker) fn park(
-        &mut self,
-        answer: AnswerSlot,
-        mut parked: ParkedProduce,
-        waits: &[ProduceWait],
-        now: Now,
-    ) {
+    pub(in crate::broker) fn park(&mut self, mut parked: ParkedProduce, waits: &[ProduceWait], now: Now) {
+        let answer = parked.context.answer;
         assert!(!waits.is_empty());
         for wait in waits {
             let partition = &mut parked.response.topics[wait.topic_at as usize].partitions[wait.partition_at as usize];
@@ -136,7 +131,7 @@ impl DelayedProduce {
         late.sort_unstable();
         for answer in late {
             let waiting = self.requests.remove(&answer).expect("just seen");
-            released.push((answer, waiting.parked.encode()));
+            released.push((answer, waiting.parked.complete()));
         }
         self.waiters.retain(|_, waiters| !waiters.is_empty());
     }
@@ -167,8 +162,8 @@ impl DelayedProduce {
 }
 
 impl ParkedProduce {
-    /// Encodes the answer; partitions with an error have no offset.
-    fn encode(mut self) -> Gather {
+    /// The answer; partitions with an error have no offset.
+    fn complete(mut self) -> Answer {
         for partition in self.response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             if partition.error_code != ErrorCode::None {
                 partition.base_offset = -1;
@@ -176,7 +171,7 @@ impl ParkedProduce {
                 partition.log_append_time_ms = -1;
             }
         }
-        self.response.encode(self.version, self.correlation_id)
+        self.context.complete(PartAnswer::Produce(self.response))
     }
 }
 
@@ -190,6 +185,6 @@ fn settle(requests: &mut Map<AnswerSlot, Waiting>, waiter: Waiter, code: ErrorCo
     waiting.waiting -= 1;
     if waiting.waiting == 0 {
         let waiting = requests.remove(&waiter.answer).expect("just seen");
-        released.push((waiter.answer, waiting.parked.encode()));
+        released.push((waiter.answer, waiting.parked.complete()));
     }
 }

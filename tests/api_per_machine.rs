@@ -1,0 +1,4 @@
+//! The tests of `tests/api` once more, on machines that clients see as one broker (`advertise=per-machine`): whichever core is
+//! asked answers for all. `world::per_machine` tells the two apart.
+
+include!("api/main.rs");
