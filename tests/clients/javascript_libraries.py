@@ -1,0 +1,29 @@
+"""kafkajs: a small program in the folder of its name; its packages lie in the user's cache folder."""
+
+import os
+import shutil
+
+import job
+import text
+from broker import run
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+VERSION = "2.2.4"
+
+
+def program():
+    home = os.path.join(text.cache(), f"kafkajs-{VERSION}")
+    if not os.path.exists(f"{home}/.complete"):
+        os.makedirs(home, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(os.path.join(HERE, "kafkajs", name), home)
+        run(["npm", "ci", "--prefix", home, "--ignore-scripts", "--no-audit", "--no-fund"], seconds=300)
+        open(f"{home}/.complete", "w").close()
+    return ["env", f"NODE_PATH={home}/node_modules", "node", os.path.join(HERE, "kafkajs", "job.js")]
+
+
+def tests():
+    for cores, codec in ((1, "snappy"), (2, "gzip")):
+        yield f"kafkajs through restarts, {cores} core(s), {codec}", job.through(program, cores, codec, consumes=False)
+        yield f"kafkajs, every codec, {cores} core(s)", job.round_trip(program, cores, consumes=False)
+    yield "kafkajs, admin", job.admin(program, {"created", "refused", "grown", "deleted"})
