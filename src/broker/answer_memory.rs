@@ -39,7 +39,7 @@ impl Broker {
 
     pub(super) fn pressure(&self, now: Now) -> Pressure {
         let no_memory = self.is_full() || self.sessions.waits_for_memory_since().is_some();
-        Pressure { no_memory, now_ms: now.monotonic_ms() }
+        Pressure { no_memory, now }
     }
 
     /// What may go on because there is memory again, a request per connection in turn; true if anything did.
@@ -49,7 +49,7 @@ impl Broker {
             && let Some(connection) = self.sessions.take_waiting_for_memory()
         {
             progress = true;
-            let pressure = Pressure { no_memory: false, now_ms: now.monotonic_ms() };
+            let pressure = Pressure { no_memory: false, now };
             if let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
                 self.begin_request(connection, request, now);
             }

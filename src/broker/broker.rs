@@ -163,7 +163,8 @@ impl Broker {
     pub fn end_turn(&mut self, now: Now) {
         self.settle(now);
         loop {
-            self.log.end_turn(now);
+            let gather = self.sessions.returning.holds(now.monotonic_ns);
+            self.log.end_turn(now, gather);
             // What the log says at the end of a turn may let held requests append more.
             if !self.settle(now) {
                 break;
@@ -188,6 +189,11 @@ impl Broker {
         let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
         let seat = self.seat.as_ref().and_then(ControllerSeat::next_deadline);
         [scan, log, seat, self.fetches.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// Monotonic nanoseconds at which small appends wait no longer for more: a turn is due then, events or not.
+    pub fn gather_deadline(&self) -> Option<u64> {
+        self.sessions.returning.deadline_ns().filter(|_| self.log.is_gathering())
     }
 
     /// The core that this broker lives on.
@@ -367,7 +373,7 @@ impl Broker {
         let mut released = Vec::new();
         self.produces.expire(now, &mut released);
         self.deletes.expire(now, &mut released);
-        self.release(released);
+        self.release(released, now);
         self.expire_questions(now);
     }
 }

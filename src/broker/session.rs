@@ -15,6 +15,7 @@
 //! all sessions together keep much); (I5) no request begins while more than `SESSION_UNSENT_BYTES_MAX` bytes of answers are
 //! on their way to a client; (I6) the sums over all sessions are what they say.
 
+use crate::base::clock::Now;
 use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, CoreId, TopicId, TopicPartition};
 use crate::base::limits::{
@@ -25,6 +26,7 @@ use crate::base::map::Map;
 use crate::broker::api::{Context, Held, Wait};
 use crate::broker::event::Effect;
 use crate::broker::forwarding::{Part, PartAnswer};
+use crate::broker::returning::{Returning, Visitor};
 use crate::wire::api::ApiKey;
 use bytes::BytesMut;
 use std::collections::VecDeque;
@@ -110,6 +112,7 @@ struct Session {
     in_line: bool,
     paused: bool,
     ending: bool,
+    visitor: Visitor,
 }
 
 /// All sessions of a core.
@@ -125,6 +128,8 @@ pub(super) struct Sessions {
     /// Answers for other cores, in order.
     part_replies: VecDeque<PartReply>,
     sums: Sums,
+    /// Whose next request is about to come.
+    pub(super) returning: Returning,
 }
 
 /// Over all sessions.
@@ -155,7 +160,7 @@ impl Sums {
 pub(super) struct Pressure {
     /// The memory for answers is used up.
     pub(super) no_memory: bool,
-    pub(super) now_ms: u64,
+    pub(super) now: Now,
 }
 
 impl Pressure {
@@ -186,6 +191,7 @@ impl Sessions {
 
     pub(super) fn disconnected(&mut self, connection: ConnectionId) {
         let Some(mut session) = self.sessions.remove(&connection) else { return };
+        self.returning.excuse(&mut session.visitor);
         session.drop_requests(&mut self.sums);
         self.sums.kept -= session.forwarded_bytes;
         self.sums.owed -= session.owed_bytes;
@@ -249,6 +255,7 @@ impl Sessions {
         effects: &mut VecDeque<Effect>,
     ) -> Option<Queued> {
         let session = self.sessions.get_mut(&connection)?;
+        self.returning.came(&mut session.visitor, pressure.now.monotonic_ns);
         if session.ending {
             return None;
         }
@@ -272,7 +279,7 @@ impl Sessions {
         let waits = session.queued.front().is_some_and(|request| pressure.keeps(request, session));
         if waits && !session.in_line && !self.sums.is_stuffed(session) {
             session.in_line = true;
-            self.by_memory.push_back((connection, pressure.now_ms));
+            self.by_memory.push_back((connection, pressure.now.monotonic_ms()));
         }
     }
 
@@ -335,6 +342,23 @@ impl Sessions {
         assert!(owed.replace(answer).is_none(), "I1: a request was answered twice");
         session.send(slot.connection, sums, effects, part_replies);
         session.balance(slot.connection, sums, effects);
+    }
+
+    /// Like [`Sessions::answer`], for an answer that waited for the disk.
+    pub(super) fn answer_flushed(
+        &mut self,
+        slot: AnswerSlot,
+        answer: Answer,
+        effects: &mut VecDeque<Effect>,
+        now: Now,
+    ) {
+        self.answer(slot, answer, effects);
+        if let Some(session) = self.sessions.get_mut(&slot.connection)
+            && session.answers.is_empty()
+            && session.queued.is_empty()
+        {
+            self.returning.answered(&mut session.visitor, now.monotonic_ns);
+        }
     }
 
     /// Closes the connection after the answers that are owed so far.
@@ -477,6 +501,7 @@ impl Session {
             in_line: false,
             paused: false,
             ending: false,
+            visitor: Visitor::default(),
         }
     }
 

@@ -67,7 +67,10 @@ impl Broker {
                 tracing::debug!(%partition, log_start = log_start.0, "retention moved the log start");
                 self.fetches.changed(partition);
             }
-            LogNotice::Flushed { sequence } => self.deletes.flushed(sequence, &mut released),
+            LogNotice::Flushed { sequence } => {
+                self.sessions.returning.begin_round(now.monotonic_ns, self.log.group_ns());
+                self.deletes.flushed(sequence, &mut released);
+            }
             LogNotice::ReadDone { ticket, data } => api::fetch::read_done(self, ticket, data),
             LogNotice::SearchDone { ticket, found } => api::list_offsets::search_done(self, ticket, found),
             LogNotice::Writable => self.ring_changed(now),
@@ -81,13 +84,13 @@ impl Broker {
             LogNotice::Forgotten { topic } => self.send(CoreId(0), Message::Forgotten { topic }, now),
             LogNotice::DirectoryGone { topic } => self.seat().forget(topic, now),
         }
-        self.release(released);
+        self.release(released, now);
     }
 
     /// Sends answers that were parked.
-    pub(super) fn release(&mut self, released: Vec<Released>) {
+    pub(super) fn release(&mut self, released: Vec<Released>, now: Now) {
         for (slot, answer) in released {
-            self.sessions.answer(slot, answer, &mut self.effects);
+            self.sessions.answer_flushed(slot, answer, &mut self.effects, now);
         }
     }
 
@@ -162,7 +165,7 @@ impl Broker {
             for partition in before.topic(*topic).into_iter().flat_map(|topic| topic.partition_ids()) {
                 self.produces.fail(partition, ErrorCode::UnknownTopicOrPartition, &mut released);
             }
-            self.release(released);
+            self.release(released, now);
             self.fetches.topic_deleted(*topic);
             for partition in self.sessions.awaited_partitions_of(*topic) {
                 self.partition_changed(partition, now);

@@ -238,8 +238,14 @@ impl CoreLog {
         if !log.tail.has_earlier_pinned() {
             self.dirty.insert(partition);
         }
-        if log.settings.durability == Durability::Memory && log.raise_high_watermark() {
-            self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark: end });
+        match log.settings.durability {
+            Durability::Disk => {}
+            Durability::Device => self.journal.want_write(),
+            Durability::Memory => {
+                if log.raise_high_watermark() {
+                    self.notices.push_back(LogNotice::HighWatermark { partition, high_watermark: end });
+                }
+            }
         }
         self.unflushed.push_back(Unflushed { sequence, partition, end });
         Ok(Appended { base_offset: base, end_offset: end, log_start, duplicate: false })
@@ -331,7 +337,7 @@ impl CoreLog {
                 }
             }
             LogInput::JournalFlushed { ticket, result } => {
-                if self.journal.handle_flushed(ticket, result) {
+                if self.journal.handle_flushed(ticket, result, now) {
                     self.note_flushed();
                 }
             }
@@ -379,6 +385,7 @@ impl CoreLog {
     fn note_flushed(&mut self) {
         self.note_written();
         let flushed = self.journal.flushed();
+        self.notices.push_back(LogNotice::Flushed { sequence: flushed });
         while let Some(waiting) = self.unflushed.pop_front_if(|waiting| waiting.sequence <= flushed) {
             self.unflushed_written -= 1;
             if let Some(log) = self.logs.get_mut(&waiting.partition)
@@ -387,7 +394,6 @@ impl CoreLog {
                 note_high_watermark(&mut self.notices, waiting.partition, log.high_watermark());
             }
         }
-        self.notices.push_back(LogNotice::Flushed { sequence: flushed });
     }
 
     /// Marks (S4), retention, what the file system has left.
@@ -406,14 +412,24 @@ impl CoreLog {
         [self.journal.mark_deadline_ms(), housekeeping, retention].into_iter().flatten().min()
     }
 
-    /// Ends a turn: queued frames become writes, the segment writer takes its next step.
-    pub fn end_turn(&mut self, now: Now) {
+    /// Appends wait for more to be written with them.
+    pub fn is_gathering(&self) -> bool {
+        self.journal.is_gathering()
+    }
+
+    /// Nanoseconds that a journal write and its flush take lately.
+    pub fn group_ns(&self) -> u64 {
+        self.journal.group_ns()
+    }
+
+    /// Ends a turn: queued frames become writes, the segment writer takes its next step. With `gather` little waits for more.
+    pub fn end_turn(&mut self, now: Now, gather: bool) {
         if self.stopping {
             self.journal.mark_if_due(now.monotonic_ms(), true);
         }
         self.remove_deleted();
         self.step_writer(now);
-        self.journal.submit(&mut self.effects);
+        self.journal.submit(&mut self.effects, gather && !self.stopping, now);
         self.shrink_cache();
         if let Some(why) = self.journal.failure().filter(|_| !self.read_only_told) {
             self.notices.push_back(LogNotice::ReadOnly { why: why.to_string() });

@@ -27,6 +27,17 @@ pub enum LogEffect {
         /// What to write, or what was read.
         data: Gather,
     },
+    /// Like `JournalWrite`, and flushed (O_DSYNC): ended by `JournalFlushed`. Success means that it is on disk.
+    JournalWriteThrough {
+        /// Names the completion.
+        ticket: Ticket,
+        /// Below the data directory.
+        path: Arc<str>,
+        /// Aligned byte offset.
+        offset: u64,
+        /// What to write.
+        data: Gather,
+    },
     /// fdatasync these journal files; success means all of them.
     JournalFlush {
         /// Names the completion.
@@ -65,7 +76,7 @@ pub enum LogInput {
         /// How it ended.
         result: Result<(), StorageError>,
     },
-    /// A `JournalFlush` ended.
+    /// A `JournalFlush` or a `JournalWriteThrough` ended.
     JournalFlushed {
         /// Names the completion.
         ticket: Ticket,

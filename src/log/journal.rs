@@ -1,7 +1,8 @@
 //! `Journal`: one core's ring of journal files, sans-IO.
 //!
 //! Lives in a core's `CoreLog`; nobody else touches it. Frames are pushed during a turn, cut into few aligned writes at its end,
-//! and flushed as soon as writes have completed: one flush answers everything before it (group commit, no linger).
+//! and flushed as soon as writes have completed: one flush answers everything before it (group commit). A little that comes alone is
+//! written and flushed by one operation. Waiting for more is the caller's decision (`broker::returning`).
 //!
 //! A file goes: *creating* (zeroed in the background) -> *spare* -> *ring* (the last one is being filled) -> after a checkpoint
 //! that no longer needs it: *spare* again, or unlinked if an earlier boot wrote it, or *held* for an offline partition.
@@ -9,11 +10,15 @@
 //! Invariants:
 //! - J1 (S1): sequences are consecutive over files and boots; each use of a file has a fresh salt and starts with a boot frame.
 //! - J2 (S2): `flushed` only moves to the end of a prefix of writes that had completed before the flush was issued, and that
-//!   flush named every file of the prefix. `flushed <= written < next`.
+//!   flush named every file of the prefix; or to the end of a write that was flushed by itself (write-through) and issued when all
+//!   before it was flushed. `flushed <= written < next`.
 //! - J3 (S5): files of earlier boots are never written again.
 //! - J4 (S6): appends stop at [`RING_APPEND_PERCENT_MAX`] of the ring; control frames may fill it.
-//! - J5 (D3): after a failed write or flush nothing is written any more and `flushed` stands still.
+//! - J5: nothing is appended before this boot's first frame is flushed. Without that, a write of the previous boot that lands
+//!   late could come to light again at the next start, in the place of what class device or memory had acknowledged meanwhile.
+//! - J6 (D3): after a failed write or flush nothing is written any more and `flushed` stands still.
 
+use crate::base::clock::Now;
 use crate::base::gather::Gather;
 use crate::base::limits::{
     JOURNAL_WRITE_BYTES_MAX, JOURNAL_WRITE_EAGER_BYTES, JOURNAL_WRITES_IN_FLIGHT_MAX, MARK_AFTER_MS,
@@ -23,6 +28,7 @@ use crate::base::offset::Sequence;
 use crate::base::storage::{FileOp, FilesDone, StorageError, block_ceil};
 use crate::log::effect::{LogEffect, Ticket};
 use crate::log::effect_queue::EffectQueue;
+use crate::log::group_time::GroupTime;
 use crate::log::journal_frame::{FrameBody, FramePlace, encode_prefix, salt};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -55,6 +61,8 @@ struct Group {
     offset: u64,
     data: Gather,
     last: Sequence,
+    /// Somebody waits for the write alone.
+    ends_with_write: bool,
 }
 
 #[derive(Debug)]
@@ -128,6 +136,8 @@ pub struct Journal {
     groups: VecDeque<Group>,
     writes: VecDeque<Write>,
     flush: Option<(Ticket, Sequence)>,
+    group_time: GroupTime,
+    is_gathering: bool,
     failed: Option<String>,
     headers: BytesMut,
     last_content: Sequence,
@@ -170,6 +180,8 @@ impl Journal {
             groups: VecDeque::new(),
             writes: VecDeque::new(),
             flush: None,
+            group_time: GroupTime::default(),
+            is_gathering: false,
             failed: None,
             headers: BytesMut::new(),
             last_content: boot_first,
@@ -195,7 +207,7 @@ impl Journal {
         self.flushed
     }
 
-    /// Why the journal failed, if it did (J5).
+    /// Why the journal failed, if it did (J6).
     pub fn failure(&self) -> Option<&str> {
         self.failed.as_deref()
     }
@@ -262,6 +274,7 @@ impl Journal {
             false => self.own_files() as u64 * self.file_bytes + frame,
         };
         self.failed.is_none()
+            && self.flushed >= self.boot_first
             && used_after * 100 <= self.ring_bytes() * RING_APPEND_PERCENT_MAX
             && (fits_file || !self.spares.is_empty())
     }
@@ -326,7 +339,7 @@ impl Journal {
         });
         if !fits {
             let offset = block_ceil(position);
-            self.groups.push_back(Group { path, offset, data: Gather::new(), last: sequence });
+            self.groups.push_back(Group { path, offset, data: Gather::new(), last: sequence, ends_with_write: false });
         }
         let (prefix, batch) = encode(&mut self.headers, &place, body);
         let group = self.groups.back_mut().expect("just made");
@@ -338,33 +351,66 @@ impl Journal {
         sequence
     }
 
-    /// Turns waiting frames into writes, completed writes into a flush, and keeps a spare file coming.
-    pub fn submit(&mut self, effects: &mut EffectQueue) {
+    /// Somebody waits for the write of the frame that was pushed last, not for its flush.
+    pub fn want_write(&mut self) {
+        self.groups.back_mut().expect("a frame was pushed in this turn").ends_with_write = true;
+    }
+
+    /// Frames wait for more to be written with them.
+    pub fn is_gathering(&self) -> bool {
+        self.is_gathering
+    }
+
+    /// Nanoseconds that a write and its flush take lately.
+    pub fn group_ns(&self) -> u64 {
+        self.group_time.average_ns()
+    }
+
+    /// Turns waiting frames into writes, completed writes into a flush, and keeps a spare file coming. With `gather`, little
+    /// waits for more (at most [`JOURNAL_WRITE_EAGER_BYTES`] of it).
+    pub fn submit(&mut self, effects: &mut EffectQueue, gather: bool, now: Now) {
         if self.failed.is_some() {
             return;
         }
-        while let Some(group) = self.groups.front() {
-            let last_group = self.groups.len() == 1;
-            let may_wait = last_group && group.data.len() < JOURNAL_WRITE_EAGER_BYTES;
-            if self.writes.len() >= JOURNAL_WRITES_IN_FLIGHT_MAX || (may_wait && !self.writes.is_empty()) {
-                break;
-            }
-            let group = self.groups.pop_front().expect("looked at");
-            let used = block_ceil(group.offset + group.data.len() as u64);
-            if let Some(file) = self.files.iter_mut().find(|file| file.path == group.path) {
-                file.used = file.used.max(used);
-            }
-            let ticket = effects.ticket();
-            self.writes.push_back(Write { ticket, last: group.last, done: false });
-            effects.push(LogEffect::JournalWrite { ticket, path: group.path, offset: group.offset, data: group.data });
+        let is_little = self.groups.len() == 1 && self.groups[0].data.len() < JOURNAL_WRITE_EAGER_BYTES;
+        self.is_gathering = gather && is_little;
+        if !self.is_gathering {
+            self.write_groups(effects, is_little, now);
         }
-        if self.flush.is_none() && self.written > self.flushed {
-            self.issue_flush(effects);
-        }
+        self.flush_written(effects);
         self.keep_spare(effects);
     }
 
-    fn issue_flush(&mut self, effects: &mut EffectQueue) {
+    fn write_groups(&mut self, effects: &mut EffectQueue, is_little: bool, now: Now) {
+        let all_flushed = self.writes.is_empty() && self.flush.is_none() && self.written == self.flushed;
+        while let Some(group) = self.groups.front() {
+            let may_wait = is_little && !self.writes.is_empty();
+            if self.writes.len() >= JOURNAL_WRITES_IN_FLIGHT_MAX || may_wait {
+                break;
+            }
+            let through = is_little && all_flushed && !group.ends_with_write;
+            let Group { path, offset, data, last, .. } = self.groups.pop_front().expect("looked at");
+            let used = block_ceil(offset + data.len() as u64);
+            if let Some(file) = self.files.iter_mut().find(|file| file.path == path) {
+                file.used = file.used.max(used);
+            }
+            let ticket = effects.ticket();
+            self.writes.push_back(Write { ticket, last, done: false });
+            self.group_time.begin(last, now);
+            if through {
+                // One operation instead of two, one wake-up instead of two.
+                self.flush = Some((ticket, last));
+                effects.push(LogEffect::JournalWriteThrough { ticket, path, offset, data });
+            } else {
+                effects.push(LogEffect::JournalWrite { ticket, path, offset, data });
+            }
+        }
+    }
+
+    fn flush_written(&mut self, effects: &mut EffectQueue) {
+        if self.flush.is_some() || self.written <= self.flushed {
+            return;
+        }
         let target = self.written;
         let covers = |file: &&JournalFile| file.boot == self.boot && file.first <= target && file.last > self.flushed;
         let paths: Vec<Arc<str>> = self.files.iter().filter(covers).map(|file| file.path.clone()).collect();
@@ -410,10 +456,13 @@ impl Journal {
         self.written > before
     }
 
-    /// A flush ended. True if the flushed prefix grew.
-    pub fn handle_flushed(&mut self, ticket: Ticket, result: Result<(), StorageError>) -> bool {
+    /// A flush ended, or a write and its flush in one. True if the flushed prefix grew.
+    pub fn handle_flushed(&mut self, ticket: Ticket, result: Result<(), StorageError>, now: Now) -> bool {
         let (issued, target) = self.flush.take().expect("a flush was issued");
         assert_eq!(issued, ticket);
+        if self.writes.iter().any(|write| write.ticket == ticket) {
+            self.handle_written(ticket, result.clone());
+        }
         if let Err(error) = result {
             self.fail(format!("journal flush failed: {error:?}"));
         }
@@ -422,6 +471,7 @@ impl Journal {
         }
         assert!(target > self.flushed && target <= self.written, "J2");
         self.flushed = target;
+        self.group_time.end(target, now);
         true
     }
 
@@ -448,7 +498,7 @@ impl Journal {
         self.room_wanted = true;
     }
 
-    /// Latches a failure (J5).
+    /// Latches a failure (J6).
     pub fn fail(&mut self, why: String) {
         self.failed.get_or_insert(why);
     }

@@ -6,6 +6,7 @@ pub mod core_log;
 mod deletion;
 pub mod effect;
 pub mod effect_queue;
+mod group_time;
 mod index_load;
 pub mod journal;
 pub mod journal_frame;

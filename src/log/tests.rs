@@ -136,6 +136,12 @@ fn recover(disk: &mut MemoryDisk, boot: u32) -> CoreLog {
 
 impl Machine {
     fn new() -> Machine {
+        let mut machine = Machine::started_just_now();
+        machine.settle();
+        machine
+    }
+
+    fn started_just_now() -> Machine {
         let mut disk = MemoryDisk::default();
         CoreLog::format(&mut disk, 1, 0, 1, 77, Vec::new()).unwrap();
         let log = recover(&mut disk, 2);
@@ -154,7 +160,7 @@ impl Machine {
         loop {
             self.now.monotonic_ns += 200_000_000;
             self.log.handle_tick(self.now, 1 << 40);
-            self.log.end_turn(self.now);
+            self.log.end_turn(self.now, false);
             let mut idle = true;
             while let Some(effect) = self.log.poll_effect() {
                 idle = false;
@@ -163,7 +169,7 @@ impl Machine {
                     self.log.handle(input, self.now);
                     self.log.check();
                 }
-                self.log.end_turn(self.now);
+                self.log.end_turn(self.now, false);
             }
             while let Some(notice) = self.log.poll_notice() {
                 self.notices.push(notice);
@@ -180,6 +186,11 @@ impl Machine {
                 assert_eq!(offset % 4096, 0);
                 self.disk.put(&path, offset, &data.to_vec());
                 Some(LogInput::JournalWritten { ticket, result: Ok(()) })
+            }
+            LogEffect::JournalWriteThrough { ticket, path, offset, data } => {
+                assert_eq!(offset % 4096, 0);
+                self.disk.put(&path, offset, &data.to_vec());
+                Some(LogInput::JournalFlushed { ticket, result: Ok(()) })
             }
             LogEffect::JournalFlush { ticket, .. } => Some(LogInput::JournalFlushed { ticket, result: Ok(()) }),
             LogEffect::JournalClosed { .. } => None,
@@ -352,7 +363,7 @@ fn retention_moves_the_log_start_and_gives_space_back() {
         machine.settle();
     }
     let log_start = machine.log.offsets(partition(1)).unwrap().log_start;
-    assert!(log_start > Offset(300) && log_start < Offset(480), "{log_start}: whole segments, and 250,000 bytes stay");
+    assert!(log_start > Offset(250) && log_start < Offset(480), "{log_start}: whole segments, and 250,000 bytes stay");
     assert!(
         machine
             .notices
@@ -420,7 +431,7 @@ fn frames_kept_for_an_offline_partition_reach_up_to_its_newest_truncation() {
 #[test]
 fn s15_a_damaged_journal_refuses_the_start_until_the_loss_is_accepted() {
     let mut machine = Machine::new();
-    for number in 0..10 {
+    for number in 0..8 {
         machine.append(partition(0), (3, number * 2), 5000).unwrap();
         machine.settle();
     }
@@ -433,12 +444,95 @@ fn s15_a_damaged_journal_refuses_the_start_until_the_loss_is_accepted() {
     assert!(text.contains("journal.accept.loss=true") && text.contains(".journal"), "{text}");
     machine.log = CoreLog::recover(&mut machine.disk, identity(4, true), settings(), &topics(), 0).expect("accepted");
     let kept = machine.read_all(partition(0), 0).len();
-    assert!((1..10).contains(&kept), "{kept}");
-    let base = machine.append(partition(0), (-1, 0), 100).unwrap();
+    assert!((1..8).contains(&kept), "{kept}");
+    let base = machine.append_until_taken(partition(0), (-1, 0), 100);
     assert_eq!(base, kept as i64 * 2);
     machine.settle();
     // The marks of what was given up refuse no later start.
     machine.log =
         CoreLog::recover(&mut machine.disk, identity(5, false), settings(), &topics(), 0).expect("healthy again");
     assert_eq!(machine.read_all(partition(0), 0).len(), kept + 1);
+}
+
+/// The journal effects that the log wants performed now.
+fn journal_effects(machine: &mut Machine, gather: bool) -> Vec<LogEffect> {
+    machine.log.end_turn(machine.now, gather);
+    std::iter::from_fn(|| machine.log.poll_effect())
+        .filter(|effect| !matches!(effect, LogEffect::Files { .. }))
+        .collect()
+}
+
+#[test]
+fn a_little_that_comes_alone_is_written_and_flushed_by_one_operation() {
+    let mut machine = Machine::new();
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    machine.settle();
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    let effects = journal_effects(&mut machine, false);
+    let [through @ LogEffect::JournalWriteThrough { .. }] = &effects[..] else { panic!("{effects:?}") };
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    assert!(journal_effects(&mut machine, false).is_empty(), "what comes meanwhile goes together afterwards");
+    let flushed = machine.perform(through.clone()).expect("ended");
+    assert!(matches!(flushed, LogInput::JournalFlushed { .. }));
+    machine.log.handle(flushed, machine.now);
+    machine.log.check();
+    assert_eq!(machine.log.offsets(partition(1)).unwrap().high_watermark, Offset(4), "two batches of two records");
+    assert!(matches!(&journal_effects(&mut machine, false)[..], [LogEffect::JournalWriteThrough { .. }]));
+}
+
+#[test]
+fn much_is_written_side_by_side_and_flushed_together() {
+    let mut machine = Machine::new();
+    machine.append_until_taken(partition(1), (-1, 0), 40_000);
+    machine.settle();
+    // The second goes into the next file.
+    for _ in 0..2 {
+        machine.append(partition(1), (-1, 0), 10_000).expect("appended");
+    }
+    let effects = journal_effects(&mut machine, true);
+    assert!(matches!(&effects[..], [LogEffect::JournalWrite { .. }, LogEffect::JournalWrite { .. }]), "{effects:?}");
+    assert!(!machine.log.is_gathering(), "there is no need to wait for more");
+}
+
+#[test]
+fn a_little_waits_for_more_if_told_to() {
+    let mut machine = Machine::new();
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    machine.settle();
+    assert!(journal_effects(&mut machine, true).is_empty() && !machine.log.is_gathering(), "nothing waits");
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    assert!(journal_effects(&mut machine, true).is_empty() && machine.log.is_gathering());
+    machine.append_until_taken(partition(2), (-1, 0), 100);
+    assert!(matches!(&journal_effects(&mut machine, false)[..], [LogEffect::JournalWriteThrough { .. }]));
+    assert!(!machine.log.is_gathering());
+}
+
+#[test]
+fn class_device_is_told_of_the_write_before_the_flush() {
+    let mut machine = Machine::new();
+    let (_, disk) = topics().partitions[0];
+    let device = PartitionSettings { durability: Durability::Device, ..disk };
+    machine.log.configure_partition(partition(1), device);
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    machine.settle();
+    machine.append_until_taken(partition(1), (-1, 0), 100);
+    let effects = journal_effects(&mut machine, false);
+    let [write @ LogEffect::JournalWrite { .. }] = &effects[..] else { panic!("{effects:?}") };
+    let written = machine.perform(write.clone()).expect("ended");
+    machine.log.handle(written, machine.now);
+    assert_eq!(machine.log.offsets(partition(1)).unwrap().high_watermark, Offset(4));
+    assert!(matches!(&journal_effects(&mut machine, false)[..], [LogEffect::JournalFlush { .. }]));
+}
+
+/// A write of an earlier boot was in flight at a kill -9 and landed after the next start; that start's first frame, which denies
+/// it, was lost by a power cut. Records that class memory had acknowledged meanwhile were followed by older ones.
+#[test]
+fn nothing_is_appended_before_the_first_frame_of_the_boot_is_flushed() {
+    let mut machine = Machine::started_just_now();
+    assert_eq!(machine.log.open(partition(1)), Openness::Open);
+    let refused = machine.append(partition(1), (-1, 0), 100);
+    assert_eq!(refused, Err(AppendError::NotAppendable(Appendable::Paused)));
+    machine.settle();
+    assert!(machine.notices.iter().any(|notice| matches!(notice, LogNotice::Writable)));
+    assert_eq!(machine.append(partition(1), (-1, 0), 100), Ok(0));
 }

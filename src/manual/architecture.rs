@@ -54,12 +54,12 @@
 //! - S1 A frame's sequence is its predecessor's plus one, over file borders too. A journal file gets a fresh salt each time
 //!   it is used; its first frame names the checkpoint that allowed its reuse and the accepted end of the boot before.
 //! - S2 A flush acknowledges only the contiguous prefix of writes that had completed before it was issued, and covers every
-//!   file of that prefix. A new journal file's directory is synced before the first acknowledgement out of it.
+//!   file of that prefix; a write that is flushed by itself (O_DSYNC) is issued when all before it is flushed. A new journal file's directory is synced before the first acknowledgement out of it.
 //! - S3 The high watermark never falls within a run. Every answer that confirms records, a duplicate's too, waits for it.
 //! - S4 Every frame carries the highest sequence known flushed. A hole or bad frame at or below the highest mark found is
 //!   corruption; above it, a torn end.
 //! - S5 A boot writes into no file of an earlier boot: late writes of a killed process may still land there. The exception
-//!   is S17's rewrite of identical bytes.
+//!   is S17's rewrite of identical bytes. Nothing is appended before the boot's first frame, which denies late writes, is flushed.
 //! - S6 `message.max.bytes` and a frame fit a journal file. Appends stop at 75 % of the ring; the rest is for control
 //!   frames. What does not fit the disk is refused before the append, and reads go on.
 //!

@@ -17,8 +17,13 @@
 //!
 //! [`CoreLog::end_turn`](crate::log::core_log::CoreLog::end_turn) cuts the turn's frames into aligned writes of at most 512 KiB, four in
 //! flight, and issues one flush for all writes that have completed. While a write is in flight the next waits until 128 KiB are
-//! there: the disk's own latency is the batching, there is no linger. The runtime gathers header bytes and batch slices into a DMA
-//! buffer: the one copy on this path.
+//! there. Less than that, with nothing unflushed before it, is written and flushed by one operation (O_DSYNC), which wakes the core
+//! once. The runtime gathers header bytes and batch slices into a DMA buffer: the one copy on this path.
+//!
+//! The disk's own latency is the batching; there is no linger, with one exception. After a flush a little waits for those
+//! clients that the flush answered and that come back at once each time (`broker/returning`), for at most about the time that
+//! two flushes take, and half a millisecond. Without that, such clients fall into two halves that take turns, and every
+//! flush serves half of them.
 //!
 //! # Back up
 //!

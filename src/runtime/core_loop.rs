@@ -179,7 +179,8 @@ impl CoreLoop {
             self.readiness.wait(patience, &mut self.edges);
             let now = clock::read();
             self.collect(now);
-            if !self.inbox.is_empty() || self.stop {
+            let is_gathered = self.broker.gather_deadline().is_some_and(|deadline| deadline <= now.monotonic_ns);
+            if is_gathered || !self.inbox.is_empty() || self.stop {
                 self.turn(now);
             }
         }
@@ -192,7 +193,9 @@ impl CoreLoop {
         if self.sockets.has_ready() || !self.inbox.is_empty() || self.listener.is_due(now.monotonic_ms()) {
             return Duration::ZERO;
         }
-        self.ticker.patience(now)
+        let tick = self.ticker.patience(now);
+        let deadline = self.broker.gather_deadline();
+        deadline.map_or(tick, |deadline| tick.min(Duration::from_nanos(deadline.saturating_sub(now.monotonic_ns))))
     }
 
     /// What came in becomes events.

@@ -42,6 +42,9 @@ impl Disk {
     pub fn perform(&mut self, effect: LogEffect) {
         match effect {
             LogEffect::JournalWrite { ticket, path, offset, data } => self.journal.write(ticket, path, offset, &data),
+            LogEffect::JournalWriteThrough { ticket, path, offset, data } => {
+                self.journal.write_through(ticket, path, offset, &data);
+            }
             LogEffect::JournalFlush { ticket, paths } => self.journal.flush(ticket, paths),
             LogEffect::JournalClosed { path } => self.journal.forget(&path),
             LogEffect::Files { ticket, ops } => self.files(FilesOwner::Log(ticket), ops),

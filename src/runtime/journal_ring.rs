@@ -36,7 +36,7 @@ pub struct JournalCounters {
     pub writes: u64,
     /// Their bytes, padding included.
     pub written_bytes: u64,
-    /// Journal flushes completed.
+    /// Journal flushes completed, alone or with a write.
     pub flushes: u64,
 }
 
@@ -70,12 +70,11 @@ enum Operation {
         offset: u64,
         buffer: AlignedBuffer,
         done: usize,
+        /// Flushed with the write (O_DSYNC).
+        through: bool,
     },
     /// Flushes the first of `paths`, then the rest.
-    Flush {
-        ticket: Ticket,
-        paths: VecDeque<Arc<str>>,
-    },
+    Flush { ticket: Ticket, paths: VecDeque<Arc<str>> },
 }
 
 /// What the kernel works on.
@@ -107,9 +106,18 @@ impl JournalRing {
 
     /// Prepares a write of `data`, padded to the block, at a multiple of the block.
     pub fn write(&mut self, ticket: Ticket, path: Arc<str>, offset: u64, data: &Gather) {
+        self.start_write(ticket, path, offset, data, false);
+    }
+
+    /// Prepares a write that has ended when it is flushed too.
+    pub fn write_through(&mut self, ticket: Ticket, path: Arc<str>, offset: u64, data: &Gather) {
+        self.start_write(ticket, path, offset, data, true);
+    }
+
+    fn start_write(&mut self, ticket: Ticket, path: Arc<str>, offset: u64, data: &Gather, through: bool) {
         assert!(offset.is_multiple_of(BLOCK_BYTES) && !data.is_empty(), "journal write to {path} at {offset}");
         let buffer = self.fill(data);
-        self.start(path.clone(), Operation::Write { ticket, path, offset, buffer, done: 0 });
+        self.start(path.clone(), Operation::Write { ticket, path, offset, buffer, done: 0, through });
     }
 
     /// Prepares a flush of each file.
@@ -206,10 +214,14 @@ impl JournalRing {
     fn run(&mut self, file: Rc<OwnedFd>, operation: Operation) {
         let descriptor = types::Fd(file.as_raw_fd());
         let entry = match &operation {
-            Operation::Write { offset, buffer, done, .. } => {
+            Operation::Write { offset, buffer, done, through, .. } => {
                 let rest = &buffer.as_slice()[*done..];
                 let bytes = u32::try_from(rest.len()).expect("a journal file is smaller");
-                opcode::Write::new(descriptor, rest.as_ptr(), bytes).offset(offset + *done as u64).build()
+                let flags = if *through { libc::RWF_DSYNC } else { 0 };
+                opcode::Write::new(descriptor, rest.as_ptr(), bytes)
+                    .offset(offset + *done as u64)
+                    .rw_flags(flags)
+                    .build()
             }
             Operation::Flush { .. } => opcode::Fsync::new(descriptor).flags(types::FsyncFlags::DATASYNC).build(),
         };
@@ -239,9 +251,7 @@ impl JournalRing {
                 let error = failed(name, path, &error);
                 self.end(operation, Err(error));
             }
-            (Operation::Write { ticket, path, offset, buffer, done }, Ok(written)) => {
-                self.wrote(Operation::Write { ticket, path, offset, buffer, done }, written);
-            }
+            (operation @ Operation::Write { .. }, Ok(written)) => self.wrote(operation, written),
             (Operation::Flush { ticket, mut paths }, Ok(_)) => {
                 paths.pop_front();
                 match paths.front().cloned() {
@@ -253,10 +263,11 @@ impl JournalRing {
     }
 
     fn wrote(&mut self, mut operation: Operation, written: usize) {
-        let Operation::Write { path, buffer, done, .. } = &mut operation else { panic!("not a write") };
+        let Operation::Write { path, buffer, done, through, .. } = &mut operation else { panic!("not a write") };
         let (path, all) = (path.clone(), buffer.as_slice().len());
         if *done + written >= all {
             self.counters.writes += 1;
+            self.counters.flushes += u64::from(*through);
             self.counters.written_bytes += all as u64;
             return self.end(operation, Ok(()));
         }
@@ -271,11 +282,14 @@ impl JournalRing {
 
     fn end(&mut self, operation: Operation, result: Result<(), StorageError>) {
         self.ended.push(match operation {
-            Operation::Write { ticket, buffer, .. } => {
+            Operation::Write { ticket, buffer, through, .. } => {
                 if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() == JOURNAL_WRITE_BYTES_MAX {
                     self.spare.push(buffer);
                 }
-                LogInput::JournalWritten { ticket, result }
+                match through {
+                    true => LogInput::JournalFlushed { ticket, result },
+                    false => LogInput::JournalWritten { ticket, result },
+                }
             }
             Operation::Flush { ticket, .. } => {
                 self.counters.flushes += u64::from(result.is_ok());

@@ -312,9 +312,14 @@ impl World {
         }
     }
 
+    fn flush(&mut self) -> Result<(), StorageError> {
+        let failed = std::mem::take(&mut self.fail_flush);
+        if failed { Err(StorageError::Failed("told to".to_string())) } else { Ok(()) }
+    }
+
     fn perform_log(&mut self, core: usize, effect: LogEffect) {
         let hold = match effect {
-            LogEffect::JournalFlush { .. } => self.hold_flushes,
+            LogEffect::JournalFlush { .. } | LogEffect::JournalWriteThrough { .. } => self.hold_flushes,
             LogEffect::Files { .. } => self.hold_files,
             _ => false,
         };
@@ -325,11 +330,11 @@ impl World {
             LogEffect::JournalWrite { ticket, path, offset, data } => {
                 LogInput::JournalWritten { ticket, result: self.disk.write(&path, offset, &data) }
             }
-            LogEffect::JournalFlush { ticket, .. } => {
-                let failed = std::mem::take(&mut self.fail_flush);
-                let result = if failed { Err(StorageError::Failed("told to".to_string())) } else { Ok(()) };
+            LogEffect::JournalWriteThrough { ticket, path, offset, data } => {
+                let result = self.disk.write(&path, offset, &data).and(self.flush());
                 LogInput::JournalFlushed { ticket, result }
             }
+            LogEffect::JournalFlush { ticket, .. } => LogInput::JournalFlushed { ticket, result: self.flush() },
             LogEffect::JournalClosed { .. } => return,
             LogEffect::Scan { ticket, scan } => LogInput::Scanned { ticket, found: scan.perform() },
             LogEffect::Files { ticket, ops } => LogInput::Files { ticket, done: self.disk.perform_all(&ops) },

@@ -26,6 +26,8 @@ pub const REQUIRED: &[&str] = &[
     "read of a whole partition",
     "partition opened lazily",
     "journal file begun",
+    "journal write-through",
+    "little waited for more",
     "journal file recycled",
     "journal file removed",
     "frame re-appended",

@@ -23,6 +23,8 @@ struct WriteJob {
     ticket: Ticket,
     path: Arc<str>,
     id: WriteId,
+    /// Flushed with the write.
+    through: Option<InodeId>,
 }
 
 struct FlushJob {
@@ -138,11 +140,11 @@ impl Core {
         while let Some(effect) = self.log.poll_effect() {
             match effect {
                 LogEffect::JournalWrite { ticket, path, offset, data } => {
-                    let bytes = data.to_vec();
-                    trace!("  effect write {ticket:?} {path} at {offset}: {}", frames_text(&bytes));
-                    let inode = self.handle(disk, &path)?;
-                    self.watch_frames(&bytes, offset, inode, now, coverage)?;
-                    self.submit(disk, ticket, path, inode, offset, bytes)?;
+                    self.begin_write(disk, (ticket, false), (path, offset, data.to_vec()), now, coverage)?;
+                }
+                LogEffect::JournalWriteThrough { ticket, path, offset, data } => {
+                    coverage.hit("journal write-through");
+                    self.begin_write(disk, (ticket, true), (path, offset, data.to_vec()), now, coverage)?;
                 }
                 LogEffect::JournalFlush { ticket, paths } => {
                     trace!("  effect flush {ticket:?} {paths:?}");
@@ -186,18 +188,20 @@ impl Core {
         Ok(inode)
     }
 
-    fn submit(
+    fn begin_write(
         &mut self,
         disk: &mut Disk,
-        ticket: Ticket,
-        path: Arc<str>,
-        inode: InodeId,
-        offset: u64,
-        bytes: Vec<u8>,
+        (ticket, through): (Ticket, bool),
+        (path, offset, bytes): (Arc<str>, u64, Vec<u8>),
+        now: Now,
+        coverage: &mut Coverage,
     ) -> Run<()> {
+        trace!("  effect write {ticket:?} {path} at {offset}, through {through}: {}", frames_text(&bytes));
+        let inode = self.handle(disk, &path)?;
+        self.watch_frames(&bytes, offset, inode, now, coverage)?;
         let bytes = disk.plant.rewrite_frames(bytes);
         let id = crash_or(disk.submit(inode, offset, bytes))?.expect("a submission only fails by a crash");
-        self.writes.push(WriteJob { ticket, path, id });
+        self.writes.push(WriteJob { ticket, path, id, through: through.then_some(inode) });
         Ok(())
     }
 
@@ -246,13 +250,7 @@ impl Core {
         let mut at = prng.below(busy as u64) as usize;
         if at < self.writes.len() {
             let job = self.writes.remove(at);
-            if disk.plant == Plant::S02EarlyCompletion && prng.percent(50) {
-                // It stays in flight for ever: only a crash tells what became of it.
-                return Ok(Some(LogInput::JournalWritten { ticket: job.ticket, result: Ok(()) }));
-            }
-            let result = crash_or(disk.complete(job.id, Some(Fault::JournalWrite)))?;
-            trace!("  done write {:?} {result:?}", job.ticket);
-            return Ok(Some(LogInput::JournalWritten { ticket: job.ticket, result }));
+            return self.end_write(disk, prng, &job).map(Some);
         }
         at -= self.writes.len();
         if at < self.flushes.len() {
@@ -266,6 +264,23 @@ impl Core {
         }
         at -= self.scans.len();
         self.step_job(disk, at)
+    }
+
+    fn end_write(&mut self, disk: &mut Disk, prng: &mut Prng, job: &WriteJob) -> Run<LogInput> {
+        let mut result = Ok(());
+        // A write that is reported early stays in flight for ever: only a crash tells what became of it.
+        if disk.plant != Plant::S02EarlyCompletion || prng.percent(50) {
+            result = crash_or(disk.complete(job.id, Some(Fault::JournalWrite)))?;
+            if let (Some(inode), Ok(())) = (job.through, &result) {
+                let horizon = disk.horizon();
+                result = crash_or(disk.flush(inode, horizon, Fault::JournalFlush))?;
+            }
+        }
+        trace!("  done write {:?} {result:?}", job.ticket);
+        Ok(match job.through {
+            Some(_) => LogInput::JournalFlushed { ticket: job.ticket, result },
+            None => LogInput::JournalWritten { ticket: job.ticket, result },
+        })
     }
 
     fn end_flush(&mut self, disk: &mut Disk, at: usize) -> Run<LogInput> {

@@ -97,7 +97,12 @@ impl World {
     /// End of a turn of a core: effects, notices, checks.
     pub fn end_turn(&mut self, core: usize) -> Run<()> {
         let now = self.now();
-        self.cores[core].log.end_turn(now);
+        // Only while something is under way: its end is a turn of its own, in which the little may go.
+        let gather = self.cores[core].busy() > 0 && self.prng.percent(25);
+        self.cores[core].log.end_turn(now, gather);
+        if self.cores[core].log.is_gathering() {
+            self.coverage.hit("little waited for more");
+        }
         self.cores[core].take_effects(&mut self.disk, &mut self.coverage, now)?;
         while let Some(notice) = self.cores[core].log.poll_notice() {
             self.on_notice(core, notice)?;

@@ -60,6 +60,10 @@ fn write(ticket: u64, path: &str, offset: u64, data: Gather) -> LogEffect {
     LogEffect::JournalWrite { ticket: Ticket(ticket), path: path.into(), offset, data }
 }
 
+fn write_through(ticket: u64, path: &str, offset: u64, data: Gather) -> LogEffect {
+    LogEffect::JournalWriteThrough { ticket: Ticket(ticket), path: path.into(), offset, data }
+}
+
 fn slices(byte: u8, sizes: &[usize]) -> Gather {
     let mut gather = Gather::new();
     sizes.iter().for_each(|size| gather.push(Bytes::from(vec![byte; *size])));
@@ -97,11 +101,22 @@ fn concurrent_writes_of_one_file_land_where_they_belong_with_clean_padding() {
 }
 
 #[test]
+fn a_write_through_is_one_operation_that_ends_as_a_flush() {
+    let effects = vec![write_through(5, "0.journal", 4096, slices(7, &[100, 5000]))];
+    let (inputs, mut storage, _dir) = perform(effects, &[journal(1 << 20)]);
+    assert!(matches!(&inputs[..], [LogInput::JournalFlushed { ticket: Ticket(5), result: Ok(()) }]), "{inputs:?}");
+    let all = read_file(&mut storage, "0.journal").expect("read");
+    assert!(all[4096..4096 + 5100].iter().all(|byte| *byte == 7));
+    assert!(all[4096 + 5100..].iter().all(|byte| *byte == 0));
+}
+
+#[test]
 fn a_missing_file_is_an_error_of_every_operation_on_it() {
     let effects = vec![
         write(1, "gone.journal", 0, slices(1, &[1])),
         write(2, "gone.journal", 4096, slices(1, &[1])),
         LogEffect::JournalFlush { ticket: Ticket(3), paths: vec!["0.journal".into(), "gone.journal".into()] },
+        write_through(4, "gone.journal", 0, slices(1, &[1])),
     ];
     let (inputs, _, _dir) = perform(effects, &[journal(1 << 20)]);
     for input in inputs {
