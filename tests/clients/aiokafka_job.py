@@ -6,7 +6,7 @@ import sys
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
-from python_job import CONSUME_SECONDS_MAX, Job
+from python_job import Job
 
 WAITING_MAX = 5000
 
@@ -62,7 +62,7 @@ async def consume(job):
 async def both(job):
     consumer = asyncio.create_task(consume(job))
     await produce(job)
-    await asyncio.wait_for(consumer, CONSUME_SECONDS_MAX)
+    await asyncio.wait_for(consumer, job.consume_seconds_max())
     job.close()
 
 

@@ -35,6 +35,10 @@ def free_ports(count):
             pass
 
 
+# What clients see of a machine: a broker per core, or one for all.
+PER_CORE, PER_MACHINE = MODES = ("per-core", "per-machine")
+
+
 class Broker:
     """One run of `corelane dev` with a data directory."""
 
@@ -42,12 +46,13 @@ class Broker:
     running = []
     directories = []
 
-    def __init__(self, cores=1, data_dir=None, sets=(), port=0):
+    def __init__(self, cores=1, data_dir=None, sets=(), port=0, mode=PER_CORE):
         if data_dir is None:
             data_dir = scratch("data")
             Broker.directories.append(data_dir)
-        self.data_dir, self.cores, self.sets, self.port = data_dir, cores, dict(sets), port
+        self.data_dir, self.cores, self.sets, self.port, self.mode = data_dir, cores, dict(sets), port, mode
         line = [Broker.binary, "--log-format", "json", "dev", "--port", str(self.port), "--cores", str(cores), "--data-dir", data_dir]
+        line += ["--set", f"advertise={mode}"]
         for key, value in self.sets.items():
             line += ["--set", f"{key}={value}"]
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CORELANE_", "KAFKA_"))}
@@ -62,7 +67,7 @@ class Broker:
         words = dict(word.split("=", 1) for word in self.ready.split()[1:])
         self.listeners = words["listeners"].split(",")
         self.address = self.listeners[0]
-        assert len(self.listeners) == cores == int(words["cores"]), self.ready
+        assert len(self.listeners) == (cores if mode == PER_CORE else 1) and int(words["cores"]) == cores, self.ready
 
     def _read_stderr(self):
         for line in self.process.stderr:
@@ -102,7 +107,7 @@ class Broker:
     def again(self):
         """Starts it once more, after an end of either kind: same data, same ports."""
         assert self.port, "clients find it again only at ports that it was told"
-        return Broker(self.cores, self.data_dir, self.sets, self.port)
+        return Broker(self.cores, self.data_dir, self.sets, self.port, self.mode)
 
     def log(self):
         """The JSON lines on standard error."""

@@ -11,6 +11,8 @@ partitions, seconds = int(partitions), float(seconds)
 topics = [word.split("/") for word in sys.argv[6:]]
 with open(path, "rb") as source:
     lines = source.read().split(b"\n")[:-1]
+# A minute, and longer where there is more text than the test command's.
+CONSUME_SECONDS_MAX = 60 + len(lines) / 2_000
 # Offset up to which each partition must be consumed, once all is acknowledged.
 ends = {}
 acknowledged = threading.Event()
@@ -47,7 +49,7 @@ def produce():
                     writer.poll(0.1)
             writer.poll(0)
     for _, writer in writers:
-        assert writer.flush(60) == 0, "not all was acknowledged"
+        assert writer.flush(CONSUME_SECONDS_MAX) == 0, "not all was acknowledged"
     acked.close()
 
 
@@ -71,5 +73,5 @@ consumer = threading.Thread(target=consume)
 consumer.start()
 produce()
 acknowledged.set()
-consumer.join(60)
+consumer.join(CONSUME_SECONDS_MAX)
 assert not consumer.is_alive(), "not all that was acknowledged is consumed"

@@ -3,9 +3,9 @@
 import json
 import re
 
-from broker import Broker
+from broker import MODES
 from java import NEW, OLD
-from java_tools import SPREAD, Tools
+from java_tools import SPREAD, on_two_cores
 
 RECORDS = 3000
 
@@ -25,7 +25,7 @@ def log_dirs(tools):
     assert sorted(found) == ["idle-0", "t-0", "t-1", "t-2", "t-3"] and found["idle-0"][1] == 0, found
     sizes = [size for name, (_, size) in found.items() if name != "idle-0"]
     assert all(sizes) and RECORDS * 100 < sum(sizes) < RECORDS * 150, found
-    for broker in range(2):
+    for broker in tools.brokers():
         chosen = log_dirs_of(tools, "--broker-list", str(broker), "--topic-list", "t")
         names = {one["partition"] for one in chosen[0]["logDirs"][0]["partitions"]}
         here = {name for name, (at, _) in found.items() if at == broker and name != "idle-0"}
@@ -80,7 +80,7 @@ def configs(tools):
     """Topics and brokers: described, changed live, changed back; refused in words."""
     tools.topics("--create", "--topic", "t", "--config", "segment.ms=600000")
     topic = ("--entity-type", "topics", "--entity-name", "t")
-    broker = ("--entity-type", "brokers", "--entity-name", "1")
+    broker = ("--entity-type", "brokers", "--entity-name", str(tools.brokers()[-1]))
     brokers = ("--entity-type", "brokers", "--entity-default")
     assert described(tools, *topic) == {"segment.ms": "600000"}
     change(tools, *topic, "--add-config", "max.message.bytes=20000,cleanup.policy=[compact,delete]", "--delete-config", "segment.ms")
@@ -123,20 +123,12 @@ def described(tools, *how):
     return {one[1]: one[2] for one in found}
 
 
-def on_two_cores(version, check):
-    def test():
-        broker = Broker(cores=2)
-        check(Tools(version, broker))
-        broker.stop()
-
-    return test
-
-
 def tests():
     checks = {
         "LogDirsCommand": log_dirs, "TransactionsCommand describe-producers": describe_producers,
         "ReassignPartitionsCommand": reassign_partitions, "TopicCommand, pages": pages, "ConfigCommand": configs,
     }
     for version in (OLD, NEW):
-        for name, check in checks.items():
-            yield f"{name} {version}", on_two_cores(version, check)
+        for mode in MODES:
+            for name, check in checks.items():
+                yield f"{name} {version}, {mode}", on_two_cores(version, mode, check)

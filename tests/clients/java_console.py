@@ -5,7 +5,7 @@ import signal
 import threading
 
 import text
-from broker import MEGABYTES, Broker, free_ports, run
+from broker import MEGABYTES, PER_CORE, PER_MACHINE, Broker, free_ports, run
 from java import NEW, OLD, process_line
 from process import Process
 from restart import PRODUCE_SECONDS, ends, through_restarts
@@ -52,11 +52,11 @@ def between_releases(producer, consuming, codec):
     return test
 
 
-def through(version, cores, codec):
+def through(version, cores, mode, codec):
     """Producers and consumers run all the while; the broker stops, starts, is killed and starts."""
 
     def test():
-        broker = Broker(cores=cores, sets={"num.partitions": cores}, port=free_ports(cores))
+        broker = Broker(cores=cores, sets={"num.partitions": cores}, port=free_ports(cores), mode=mode)
         typed = lines()
         readers = [consumer(version, broker, "console", partition) for partition in range(cores)]
         writer = Process(process_line(
@@ -107,6 +107,6 @@ def check_numbers(broker, partitions):
 def tests():
     yield f"console producer {NEW}, consumer {OLD}, zstd", between_releases(NEW, OLD, "zstd")
     yield f"console producer {OLD}, consumer {NEW}, gzip", between_releases(OLD, NEW, "gzip")
-    for version in (OLD, NEW):
-        for cores, codec in ((1, "lz4" if version == OLD else "snappy"), (2, "none" if version == OLD else "zstd")):
-            yield f"console and ProducerPerformance {version} through restarts, {cores} core(s), {codec}", through(version, cores, codec)
+    for version, codecs in ((OLD, ("lz4", "none", "gzip")), (NEW, ("snappy", "zstd", "lz4"))):
+        for (cores, mode), codec in zip(((1, PER_CORE), (2, PER_CORE), (2, PER_MACHINE)), codecs):
+            yield f"console and ProducerPerformance {version} through restarts, {cores} core(s), {mode}, {codec}", through(version, cores, mode, codec)

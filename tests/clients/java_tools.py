@@ -4,7 +4,7 @@ import json
 import os
 import re
 
-from broker import MEGABYTES, Broker
+from broker import MEGABYTES, MODES, PER_CORE, PER_MACHINE, Broker
 from java import NEW, OLD, Jvm
 from restart import ends
 
@@ -28,6 +28,10 @@ class Tools:
 
     def __init__(self, version, broker):
         self.jvm, self.broker = Jvm.of(version), broker
+
+    def brokers(self):
+        """Ids of what clients see."""
+        return range(len(self.broker.listeners))
 
     def run(self, name, *arguments, **how):
         return self.jvm.run(name, "--bootstrap-server", self.broker.address, *arguments, **how)
@@ -97,7 +101,7 @@ def described(tools, partitions, *by):
         found = re.match(rf"\tTopic: t\tPartition: {partition}\tLeader: (\d)\tReplicas: (\d)\tIsr: (\d)(\t|$)", line)
         assert found and found[1] == found[2] == found[3], line
         leaders.add(found[1])
-    assert len(lines) == partitions and leaders == {"0", "1"}, lines
+    assert len(lines) == partitions and leaders == {str(broker) for broker in tools.brokers()}, lines
     return re.fullmatch(form, head)[1]
 
 
@@ -162,11 +166,11 @@ def cluster_tool(tools):
     assert re.fullmatch(r"Cluster ID: [\w-]{22}\n", said), said
 
 
-def producer_performance(version, cores, codec):
+def producer_performance(version, cores, mode, codec):
     """MEGABYTES at full speed, idempotent, many requests in flight; every record is there."""
 
     def test():
-        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores})
+        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores}, mode=mode)
         tools = Tools(version, broker)
         said = tools.fill("perf", RECORDS, "acks=all", "linger.ms=5", f"compression.type={codec}", size=RECORD_BYTES)
         assert sum(ends(broker, "perf", 2 * cores)) == RECORDS
@@ -176,16 +180,16 @@ def producer_performance(version, cores, codec):
     return test
 
 
-def compatibility(version, cores):
+def compatibility(version, cores, mode):
     """Kafka's own check of what a client may rely on; and it is one that can fail."""
 
     def test():
-        broker = Broker(cores=cores)
+        broker = Broker(cores=cores, mode=mode)
         tools = Tools(version, broker)
 
         def line(topic, **other):
             claims = {
-                "num_cluster_nodes": cores, "offsets_for_times_supported": "true", "cluster_id_supported": "true",
+                "num_cluster_nodes": len(tools.brokers()), "offsets_for_times_supported": "true", "cluster_id_supported": "true",
                 "expect_record_too_large_exception": "false", "create_topics_supported": "true", "describe_acls_supported": "false",
                 "describe_configs_supported": "true", "idempotent_producer_supported": "true", **other,
             }
@@ -203,9 +207,9 @@ def compatibility(version, cores):
     return test
 
 
-def on_two_cores(version, check):
+def on_two_cores(version, mode, check):
     def test():
-        broker = Broker(cores=2)
+        broker = Broker(cores=2, mode=mode)
         check(Tools(version, broker))
         broker.stop()
 
@@ -218,9 +222,10 @@ def tests():
         "BrokerApiVersionsCommand": broker_api_versions, "ClusterTool": cluster_tool,
     }
     for version in (OLD, NEW):
-        for name, check in checks.items():
-            yield f"{name} {version}", on_two_cores(version, check)
-        for cores in (1, 2):
-            yield f"ClientCompatibilityTest {version}, {cores} core(s)", compatibility(version, cores)
-            codec = {OLD: "zstd", NEW: "none"}[version] if cores == 2 else "lz4"
-            yield f"ProducerPerformance {version}, {cores} core(s), {codec}", producer_performance(version, cores, codec)
+        for mode in MODES:
+            for name, check in checks.items():
+                yield f"{name} {version}, {mode}", on_two_cores(version, mode, check)
+        for cores, mode in ((1, PER_CORE), (2, PER_CORE), (2, PER_MACHINE)):
+            yield f"ClientCompatibilityTest {version}, {cores} core(s), {mode}", compatibility(version, cores, mode)
+            codec = {OLD: "zstd", NEW: "none"}[version] if (cores, mode) == (2, PER_CORE) else "lz4"
+            yield f"ProducerPerformance {version}, {cores} core(s), {mode}, {codec}", producer_performance(version, cores, mode, codec)

@@ -23,7 +23,4 @@ def program():
 
 
 def tests():
-    for cores, codec in ((1, "snappy"), (2, "gzip")):
-        yield f"kafkajs through restarts, {cores} core(s), {codec}", job.through(program, cores, codec, consumes=False)
-        yield f"kafkajs, every codec, {cores} core(s)", job.round_trip(program, cores, consumes=False)
-    yield "kafkajs, admin", job.admin(program, {"created", "refused", "grown", "deleted"})
+    yield from job.matrix("kafkajs", program, ("snappy", "gzip"), consumes=False)

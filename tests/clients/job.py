@@ -13,7 +13,7 @@ import os
 import shutil
 
 import text
-from broker import MEGABYTES, Broker, free_ports, run, scratch
+from broker import MEGABYTES, MODES, PER_CORE, PER_MACHINE, Broker, free_ports, run, scratch
 from process import Process
 from restart import PRODUCE_SECONDS, create, ends, through_restarts
 
@@ -28,15 +28,14 @@ def start(program, broker, partitions, seconds, topics):
     return out, Process([*program, broker.address, str(partitions), text.make(MEGABYTES), str(seconds), out, *topics])
 
 
-def through(program, cores, codec, idempotent=True, consumes=True):
+def through(program, cores, mode, codec, idempotent, consumes):
     """Two topics at the same time, one produced to by an idempotent producer, through a stop, a start, a kill and a start."""
 
     def test():
-        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores}, port=free_ports(cores))
-        line = program() if callable(program) else program
+        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores}, port=free_ports(cores), mode=mode)
         first = f"idempotent/{codec}/idempotent" if idempotent else f"plain-too/{codec}/plain"
         names = [first.split("/")[0], "plain"]
-        out, client = start(line, broker, 2 * cores, PRODUCE_SECONDS, [first, "plain/none/plain"])
+        out, client = start(program(), broker, 2 * cores, PRODUCE_SECONDS, [first, "plain/none/plain"])
         lines = read_lines()
         broker = through_restarts(broker, names[0], 2 * cores, len(lines))
         client.end()
@@ -49,15 +48,14 @@ def through(program, cores, codec, idempotent=True, consumes=True):
     return test
 
 
-def round_trip(program, cores, idempotent=True, consumes=True):
+def round_trip(program, cores, mode, idempotent, consumes):
     """Every codec, as fast as it goes."""
 
     def test():
-        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores})
-        line = program() if callable(program) else program
-        mode = "idempotent" if idempotent else "plain"
-        names = [f"{codec}-{mode}" for codec in CODECS]
-        out, client = start(line, broker, 2 * cores, 0, [f"{codec}-{mode}/{codec}/{mode}" for codec in CODECS])
+        broker = Broker(cores=cores, sets={"num.partitions": 2 * cores}, mode=mode)
+        producer = "idempotent" if idempotent else "plain"
+        names = [f"{codec}-{producer}" for codec in CODECS]
+        out, client = start(program(), broker, 2 * cores, 0, [f"{codec}-{producer}/{codec}/{producer}" for codec in CODECS])
         client.end()
         if not consumes:
             consume(broker, out, 2 * cores, names)
@@ -68,14 +66,13 @@ def round_trip(program, cores, idempotent=True, consumes=True):
     return test
 
 
-def admin(program, can):
+def admin(program, mode, can):
     """Topic "kept" is created with two partitions and cannot be created again; it grows to five; "gone" is created and deleted.
     The program prints what it could do of that: created, refused, grown, deleted."""
 
     def test():
-        broker = Broker(cores=2)
-        line = program() if callable(program) else program
-        said = run([*line, "admin", broker.address]).decode().split()
+        broker = Broker(cores=2, mode=mode)
+        said = run([*program(), "admin", broker.address]).decode().split()
         assert set(said) == can, said
         shown = json.loads(run(["kcat", "-L", "-J", "-b", broker.address]))["topics"]
         assert {topic["topic"]: len(topic["partitions"]) for topic in shown} == {"kept": 5 if "grown" in can else 2}, shown
@@ -91,6 +88,16 @@ def consume(broker, out, partitions, topics):
             for partition in range(partitions):
                 line = ["kcat", "-C", "-b", broker.address, "-t", topic, "-p", str(partition), "-o", "beginning", "-e", "-q"]
                 consumed.write(run([*line, "-f", "%t\t%p\t%o\t%k\t%s\n"]))
+
+
+def matrix(name, program, codecs, idempotent=True, consumes=True, can=("created", "refused", "grown", "deleted")):
+    """The tests of one library. Its program is built by `program()`; two codecs go through the restarts, so that all libraries
+    together take all; `can`: what its admin client knows."""
+    for (cores, mode), codec in zip(((1, PER_CORE), (2, PER_MACHINE)), codecs):
+        yield f"{name} through restarts, {cores} core(s), {mode}, {codec}", through(program, cores, mode, codec, idempotent, consumes)
+    for mode in MODES:
+        yield f"{name}, every codec, 2 cores, {mode}", round_trip(program, 2, mode, idempotent, consumes)
+        yield f"{name}, admin, {mode}", admin(program, mode, set(can))
 
 
 def read_lines():

@@ -29,7 +29,7 @@ def produce(job):
             told.add_callback(acked, key, value)
             told.add_errback(failures.append)
     for _, writer in writers:
-        writer.flush(60)
+        writer.flush(job.consume_seconds_max())
         writer.close()
     assert not failures, failures[:3]
 

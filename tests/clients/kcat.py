@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import text
-from broker import MEGABYTES, Broker, run
+from broker import MEGABYTES, MODES, PER_CORE, PER_MACHINE, Broker, run
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
@@ -23,9 +23,9 @@ def consume(broker, topic, partition, path):
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-3000:]
 
 
-def round_trip(cores, codec):
+def round_trip(cores, mode, codec):
     def test():
-        broker = Broker(cores=cores, sets={"num.partitions": cores})
+        broker = Broker(cores=cores, sets={"num.partitions": cores}, mode=mode)
         source = text.make(MEGABYTES)
         back = os.path.join(broker.data_dir, "..", f"{os.path.basename(broker.data_dir)}.text")
         began = time.monotonic()
@@ -59,28 +59,32 @@ def codec_is_used(codec):
     return test
 
 
-def survives_restart():
+def survives_restart(mode):
     """What was produced before kill -9 and before a graceful stop is there afterwards, offsets included."""
-    broker = Broker(cores=2, sets={"num.partitions": 2})
-    source = text.make(1)
-    back = f"{broker.data_dir}.text"
-    try:
-        produce(broker, "t", 0, source)
-        broker.kill()
-        broker = Broker(cores=2, data_dir=broker.data_dir)
-        produce(broker, "t", 1, source, "lz4")
+
+    def test():
+        broker = Broker(cores=2, sets={"num.partitions": 2}, mode=mode)
+        source = text.make(1)
+        back = f"{broker.data_dir}.text"
+        try:
+            produce(broker, "t", 0, source)
+            broker.kill()
+            broker = Broker(cores=2, data_dir=broker.data_dir, mode=mode)
+            produce(broker, "t", 1, source, "lz4")
+            broker.stop()
+            broker = Broker(cores=2, data_dir=broker.data_dir, mode=mode)
+            for partition in range(2):
+                consume(broker, "t", partition, back)
+                assert filecmp.cmp(source, back, shallow=False), f"partition {partition} came back different"
+            lines = sum(1 for _ in open(source, "rb"))
+            ends = run(["kcat", "-Q", "-b", broker.address, "-t", "t:0:-1", "-t", "t:1:-1"]).decode()
+            assert f"t [0] offset {lines}" in ends and f"t [1] offset {lines}" in ends, ends
+        finally:
+            if os.path.exists(back):
+                os.remove(back)
         broker.stop()
-        broker = Broker(cores=2, data_dir=broker.data_dir)
-        for partition in range(2):
-            consume(broker, "t", partition, back)
-            assert filecmp.cmp(source, back, shallow=False), f"partition {partition} came back different"
-        lines = sum(1 for _ in open(source, "rb"))
-        ends = run(["kcat", "-Q", "-b", broker.address, "-t", "t:0:-1", "-t", "t:1:-1"]).decode()
-        assert f"t [0] offset {lines}" in ends and f"t [1] offset {lines}" in ends, ends
-    finally:
-        if os.path.exists(back):
-            os.remove(back)
-    broker.stop()
+
+    return test
 
 
 def keys_headers_and_idempotence():
@@ -100,10 +104,11 @@ def keys_headers_and_idempotence():
 
 
 def tests():
-    for cores in (1, 2):
+    for cores, mode in ((1, PER_CORE), (2, PER_CORE), (2, PER_MACHINE)):
         for codec in CODECS:
-            yield f"{MEGABYTES} MB of lines, {codec}, {cores} core(s)", round_trip(cores, codec)
+            yield f"{MEGABYTES} MB of lines, {codec}, {cores} core(s), {mode}", round_trip(cores, mode, codec)
     for codec in CODECS[1:]:
         yield f"{codec} is really used", codec_is_used(codec)
-    yield "records and offsets survive kill -9 and stop", survives_restart
+    for mode in MODES:
+        yield f"records and offsets survive kill -9 and stop, {mode}", survives_restart(mode)
     yield "keys, headers, idempotent", keys_headers_and_idempotence

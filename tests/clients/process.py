@@ -5,7 +5,9 @@ import subprocess
 import threading
 import time
 
-WAIT_SECONDS_MAX = 90
+from broker import MEGABYTES
+
+WAIT_SECONDS_MAX = 90 + 10 * MEGABYTES
 
 
 class Process:

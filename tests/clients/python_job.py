@@ -4,7 +4,9 @@ import sys
 import threading
 import time
 
+# After all is acknowledged: a minute, and longer where there is more text than the test command's.
 CONSUME_SECONDS_MAX = 60
+LINES_A_SECOND = 2_000
 
 
 class Job:
@@ -47,9 +49,12 @@ class Job:
         consumer.start()
         produce()
         self.all_acknowledged = True
-        consumer.join(CONSUME_SECONDS_MAX)
+        consumer.join(self.consume_seconds_max())
         assert not consumer.is_alive(), "not all that was acknowledged is consumed"
         self.close()
+
+    def consume_seconds_max(self):
+        return CONSUME_SECONDS_MAX + len(self.lines) / LINES_A_SECOND
 
     def close(self):
         assert self.is_done()

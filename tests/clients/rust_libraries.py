@@ -21,8 +21,4 @@ def program(name):
 
 def tests():
     # It has no idempotent producer and cannot add partitions.
-    made = program("rskafka")
-    for cores, codec in ((1, "gzip"), (2, "snappy")):
-        yield f"rskafka through restarts, {cores} core(s), {codec}", job.through(made, cores, codec, idempotent=False)
-        yield f"rskafka, every codec, {cores} core(s)", job.round_trip(made, cores, idempotent=False)
-    yield "rskafka, admin", job.admin(made, {"created", "refused", "deleted"})
+    yield from job.matrix("rskafka", program("rskafka"), ("gzip", "snappy"), idempotent=False, can=("created", "refused", "deleted"))

@@ -13,7 +13,11 @@ import (
 	"time"
 )
 
-const consumeMax = time.Minute
+// A minute after all is acknowledged, and longer where there is more text than the test command's.
+const (
+	consumeMax   = time.Minute
+	linesASecond = 2000
+)
 
 // Topic is what to produce to, and how.
 type Topic struct {
@@ -79,7 +83,7 @@ func Main(produce, consume func(*Job), admin func(bootstrap string)) {
 	closeAcked()
 	select {
 	case <-done:
-	case <-time.After(consumeMax):
+	case <-time.After(consumeMax + time.Duration(len(j.Lines)/linesASecond)*time.Second):
 		log.Fatal("not all that was acknowledged is consumed")
 	}
 	closeConsumed()

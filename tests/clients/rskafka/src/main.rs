@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const LINES_A_BATCH: usize = 500;
-const CONSUME_MAX: Duration = Duration::from_secs(60);
+/// After all is acknowledged: a minute, and longer where there is more text than the test command's.
+const CONSUME_SECONDS_MAX: usize = 60;
+const LINES_A_SECOND: usize = 2_000;
 
 /// What each task of the job knows.
 struct Job {
@@ -40,7 +42,12 @@ async fn main() {
     let job = Arc::new(Job {
         client: connect(&arguments[0]).await,
         partitions: arguments[1].parse().expect("a number"),
-        lines: text.strip_suffix(b"\n").expect("whole lines").split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect(),
+        lines: text
+            .strip_suffix(b"\n")
+            .expect("whole lines")
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::to_vec)
+            .collect(),
         seconds: arguments[3].parse().expect("seconds"),
         began: Instant::now(),
         acked: create("acked"),
@@ -57,7 +64,8 @@ async fn main() {
         }
     }
     producers.join_all().await;
-    timeout(CONSUME_MAX, consumers.join_all()).await.expect("all that was acknowledged is consumed");
+    let most = Duration::from_secs((CONSUME_SECONDS_MAX + job.lines.len() / LINES_A_SECOND) as u64);
+    timeout(most, consumers.join_all()).await.expect("all that was acknowledged is consumed");
     for file in [&job.acked, &job.consumed] {
         file.lock().expect("no panic").flush().expect("written");
     }
