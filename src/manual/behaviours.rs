@@ -51,6 +51,10 @@
 //!
 //! # What is different on purpose
 //!
+//! - DescribeTopicPartitions: an empty name gets 17 beside the other topics' answers; Kafka answers -1 for all of them.
+//! - DescribeProducers: a refusal says why in words for an unknown partition too (Kafka: null), and producers are not forgotten
+//!   after `producer.id.expiration.ms`, but when a partition has too many. One answer holds 100,000 producers.
+//! - DescribeLogDirs: a core whose journal failed tells KAFKA_STORAGE_ERROR *and* its sizes, since it still serves what it has.
 //! - UNKNOWN_SERVER_ERROR (-1) is never sent where a client's own fault has a code.
 //! - A Produce behind a parked Fetch of the same connection is appended at once, and may wake that Fetch; Kafka does not read it before.
 //!   Answers keep their order in both.

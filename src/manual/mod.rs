@@ -5,6 +5,7 @@
 
 pub mod architecture;
 pub mod behaviours;
+pub mod clients;
 pub mod fetch_path;
 pub mod glossary;
 pub mod non_obvious;

@@ -15,7 +15,7 @@
 //! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
 //! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, against the real binary, beside a producer that must not notice | `HOSTILE=60` |
 //! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
-//! | `tests/clients` | kcat, Kafka's Java tools (3.9 and 4.3), confluent-kafka, franz-go, also through stops and kill -9: what nobody here wrote | `CLIENT_MB=100` |
+//! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9: what nobody here wrote, [page by page](crate::manual::clients) | `CLIENT_MB=100` |
 //!
 //! # The simulator
 //!

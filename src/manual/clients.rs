@@ -1,0 +1,47 @@
+//! Clients that nobody here wrote, a page for each: what works, settings, what differs.
+//!
+//! Every library does one job in a small program of its own (`tests/clients/job.py` says which), with `scripts/test`: it
+//! creates, grows and deletes topics; it produces every line of a text with a key, in every codec, and consumes it back by
+//! naming partitions; it goes on while the broker is stopped, started, killed with `kill -9` and started. Then one checker
+//! compares what was acknowledged with what was consumed, record by record: offsets without gaps, keys and values identical,
+//! order kept, and nothing twice but what a producer without idempotence sent again.
+//!
+//! | client | version | codecs | idempotent | consumes | admin | restarts |
+//! |---|---|---|---|---|---|---|
+//! | [Java and Kafka's tools](java) | 3.9.1, 4.3.1 | all | yes | yes | yes | yes |
+//! | [kcat] | Debian's | all | yes | yes | - | yes |
+//! | [confluent-kafka](confluent_kafka) (librdkafka) | 2.16.1 | all | yes | yes | yes | yes |
+//! | [kafka-python](kafka_python) | 3.0.12 | all | yes | yes | yes | yes |
+//! | [aiokafka] | 0.14.0 | all | yes | yes | yes | yes |
+//! | [franz-go](franz_go) | 1.22.2 | all | yes | yes | yes | yes |
+//! | [sarama] | 1.61.1 | all | yes | yes | yes | yes |
+//! | [segmentio kafka-go](kafka_go) | 0.4.51 | all | it has none | yes | yes | yes |
+//! | [rskafka] | 0.6.0 | all | it has none | yes | create, delete | yes |
+//! | [kafkajs] | 2.2.4 | all | yes | in groups only: not yet | yes | yes, producing |
+//!
+//! All of it with `advertise=per-core` and `per-machine`: the restarts with one core per-core and with two cores per-machine,
+//! codecs and admin calls with two cores in both modes. `CLIENT_MB=100 tests/clients/run BINARY NAME` does the same with 100 MB.
+//!
+//! # What no client has yet
+//!
+//! - Consumer groups. A consumer names its partitions: `assign` in most libraries. What a client says when it is asked to join a
+//!   group is on its page; some say nothing and wait.
+//! - Transactions. An idempotent producer needs none.
+//! - TLS and authentication.
+//!
+//! # What helps any client through a restart
+//!
+//! A start takes well under a second, clients need longer to notice it. Give a producer as much time as an operator may need
+//! (`delivery.timeout.ms` and what stands for it elsewhere), let it be idempotent, or allow it one request in flight: else a
+//! retry may change the order, as with any Kafka.
+
+pub mod aiokafka;
+pub mod confluent_kafka;
+pub mod franz_go;
+pub mod java;
+pub mod kafka_go;
+pub mod kafka_python;
+pub mod kafkajs;
+pub mod kcat;
+pub mod rskafka;
+pub mod sarama;

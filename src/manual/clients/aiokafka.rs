@@ -1,0 +1,17 @@
+//! aiokafka 0.14.
+//!
+//! # What works
+//!
+//! `AIOKafkaProducer`, idempotent if told so, in every codec (package `cramjam`); `AIOKafkaConsumer` with `assign` and `seek`, and
+//! with topics but `group_id=None`, which takes all partitions; `AIOKafkaAdminClient` on topics and partitions. Of all libraries
+//! here it speaks the oldest versions of the protocol, and asks with ApiVersions 0 first.
+//!
+//! # Settings
+//!
+//! `group_id=None`, `enable_auto_commit=False`, and `auto_offset_reset="none"` with `seek`. `enable_idempotence=True` is not its default.
+//!
+//! # What differs
+//!
+//! - A `group_id` or a `transactional_id` fails at `start` with `IncompatibleBrokerVersion`, whose words ("if the API version is
+//!   unknown") hide that the broker does not list FindCoordinator.
+//! - `create_topics` raises nothing when a topic is refused: the answer carries a code per topic.

@@ -1,0 +1,16 @@
+//! franz-go 1.22, with `kadm` for admin calls.
+//!
+//! # What works
+//!
+//! Producing, idempotent by default with many requests in flight, in every codec; consuming with `ConsumePartitions`, and with
+//! `ConsumeTopics` and no group, which takes all partitions; incremental fetch sessions; fetches by topic id; `kadm`.
+//!
+//! # Settings
+//!
+//! None are needed. `ConsumeResetOffset(NoResetOffset())` makes a lost offset an error. Without idempotence
+//! (`DisableIdempotentWrite`), `MaxProduceRequestsInflightPerBroker(1)` keeps the order.
+//!
+//! # What differs
+//!
+//! - `ConsumerGroup` fails at once: "unable to join group session: broker is too old".
+//! - `TransactionalID` fails at the first record, with the same words.

@@ -1,0 +1,17 @@
+//! kafka-python 3.
+//!
+//! # What works
+//!
+//! `KafkaProducer`, idempotent by default, in every codec (packages `lz4`, `python-snappy`, `zstandard`); `KafkaConsumer` with
+//! `assign` and `seek`, and with topics but `group_id=None`, which takes all partitions; `KafkaAdminClient` on topics and partitions.
+//!
+//! # Settings
+//!
+//! `group_id=None`, and `enable_auto_commit=False`. `auto_offset_reset="none"` with `seek`, so that a lost offset is noticed. Without
+//! idempotence, `max_in_flight_requests_per_connection=1` keeps the order.
+//!
+//! # What differs
+//!
+//! - A `group_id` or a `transactional_id` fails with `IncompatibleBrokerVersion`, naming FindCoordinator.
+//! - It guesses a release of Kafka from the highest versions listed; Corelane lists those of 3.9.
+//! - It is the slowest of the libraries here, by its own CPU.

@@ -1,0 +1,20 @@
+//! kcat, from Debian (librdkafka 2.0.2: old on purpose).
+//!
+//! # What works
+//!
+//! Producing and consuming, byte for byte, in every codec; keys, headers, idempotence; offsets by time and from the end;
+//! `-Q` for offsets, `-L` and `-L -J` for metadata.
+//!
+//! ```sh
+//! kcat -b 127.0.0.1:9092 -P -t demo -z lz4 -l FILE
+//! kcat -b 127.0.0.1:9092 -C -t demo -o beginning -e -q
+//! kcat -b 127.0.0.1:9092 -C -t demo -p 0 -o s@1700000000000 -c 10
+//! kcat -b 127.0.0.1:9092 -Q -t demo:0:-1
+//! ```
+//!
+//! # What differs
+//!
+//! - `-G` (a group) waits for ever and says "Waiting for group rebalance" once: there are no groups yet. `-C` needs none.
+//! - librdkafka sends a batch uncompressed, without a word, to a broker that it takes for too old: `-d msg` would print "not
+//!   compressing". Corelane lists Produce from version 0 and FindCoordinator to librdkafka for that reason alone, and a test
+//!   per codec looks for those words.
