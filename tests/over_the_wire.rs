@@ -267,3 +267,81 @@ fn c44_e5_a_new_topic_is_everywhere_when_its_creation_is_answered() {
     println!("60 topics created, shown by 3 cores and written to in {} ms", began.elapsed().as_millis());
     broker.stop();
 }
+
+/// A machine of two cores that clients see as one broker.
+fn started_as_one(scratch: &Scratch) -> (Machine, Broker) {
+    let machine = Machine::new(&scratch.path().join("data"), scratch.path(), 2).with("advertise", "per-machine");
+    let broker = machine.start();
+    (machine, broker)
+}
+
+/// C2, C26 with one port for all cores: five requests in flight, of all sizes, so that a connection is handed over in the middle of
+/// a frame as often as not. Long stretches ask one partition, then the other one: each time the connection follows.
+#[test]
+fn c2_c26_a_producer_with_five_in_flight_follows_its_partitions_from_core_to_core() {
+    let scratch = Scratch::new("as-one");
+    let (machine, broker) = started_as_one(&scratch);
+    let mut connection = Connection::open(broker.address()).expect("connects");
+    connection.create_topic("t", 2, &[]).expect("topic");
+    let leaders = connection.leaders(&["t"]).expect("metadata")[0].clone().expect("there").addresses;
+    assert_eq!(leaders, [broker.address(), broker.address()], "one broker leads all");
+    let producer = connection.init_producer_id().expect("a producer id");
+    let mut sequences = [0; 2];
+    let mut in_flight = std::collections::VecDeque::new();
+    for number in 0..3_000 {
+        let partition = number / 250 % 2;
+        let sequence = sequences[partition];
+        let size = 1 + number * 7_919 % 60_000;
+        let records = batch::encode(Some((producer, sequence)), &[vec![b'v'; size]]);
+        connection.send_produce(-1, &[("t".to_string(), partition as i32, Bytes::from(records))]).expect("sent");
+        in_flight.push_back(sequence);
+        sequences[partition] += 1;
+        while in_flight.len() >= if number == 2_999 { 1 } else { 5 } {
+            let produced = connection.receive_produced().expect("answered").remove(0);
+            let expected = in_flight.pop_front().expect("sent");
+            assert_eq!((produced.error, produced.base_offset), (0, i64::from(expected)), "request {number}");
+        }
+    }
+    let all = connection.fetch(&[from("t", 1_499)], 0).expect("fetched").remove(0);
+    assert_eq!((all.error, all.high_watermark), (0, 1_500));
+    broker.stop();
+    let handed_over: u64 = machine.statistic("connections_handed_over").iter().sum();
+    assert!(handed_over >= 11, "a hand-over at each change of partition but perhaps the first: {handed_over}");
+}
+
+/// C11 with one port for all cores: a Fetch of partitions of both cores waits for the one that gets records; clients that leave in
+/// the middle of forwarded work leave nothing behind that would keep the machine from stopping.
+#[test]
+fn c11_a_fetch_over_both_cores_wakes_up_and_leaving_clients_do_no_harm() {
+    let scratch = Scratch::new("as-one-fetch");
+    let (_machine, broker) = started_as_one(&scratch);
+    let mut producer = Connection::open(broker.address()).expect("connects");
+    producer.create_topic("t", 2, &[]).expect("topic");
+    let both = |offset: i64| [0, 1].map(|partition| FetchFrom { topic: "t".to_string(), partition, offset });
+    let mut consumer = Connection::open(broker.address()).expect("connects");
+    for partition in 0..2 {
+        consumer
+            .send_fetch(&both(i64::from(partition)).map(|one| FetchFrom { offset: 0, ..one }), 20_000, 1 << 20)
+            .expect("sent");
+        if partition == 0 {
+            assert_silent(consumer.stream());
+        }
+        let offset = producer.produce("t", partition, one("wakes")).expect("produced");
+        assert_eq!(offset, 0);
+        let fetched = consumer.receive_fetched().expect("woken");
+        let found: usize = fetched.iter().map(|one| one.records.len()).sum();
+        assert!(fetched.iter().all(|one| one.error == 0) && found > 0);
+    }
+    for round in 0..50 {
+        let mut leaving = Connection::open(broker.address()).expect("connects");
+        let records = [0, 1].map(|partition| ("t".to_string(), partition, Bytes::from(one("left"))));
+        leaving.send_produce(if round % 2 == 0 { -1 } else { 0 }, &records).expect("sent");
+        leaving.send_fetch(&both(i64::MAX / 2 - round), 60_000, 1 << 20).expect("sent");
+        leaving
+            .send_fetch(&both(1_000 + round).map(|one| FetchFrom { offset: 1, ..one }), 60_000, 1 << 20)
+            .expect("sent");
+    }
+    let last = producer.produce("t", 1, one("still there")).expect("the machine lives");
+    assert!(last >= 1);
+    broker.stop();
+}

@@ -67,6 +67,10 @@ pub const SESSION_WAITING_BYTES_SCARCE: usize = 64 * 1024;
 pub const FETCH_GRANT_BYTES_MIN: u64 = 1024 * 1024;
 /// Unsent answers of a core, beyond `fetch.memory.bytes`, at which requests other than Produce and Fetch wait.
 pub const ANSWERS_BESIDE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Parts of clients' requests that one core may have under way on other cores; beyond it further requests wait where they are.
+pub const FORWARDED_PARTS_MAX: usize = 64 * 1024;
+/// Requests in a row, each about partitions of the same other core alone, after which a connection is handed over to that core.
+pub const HAND_OVER_STREAK_MIN: u32 = 8;
 /// A Fetch waits at most this long, whatever the client allows.
 pub const FETCH_WAIT_MS_MAX: u64 = 15 * 60 * 1_000;
 /// How often timeouts of parked Produce and DeleteRecords requests are looked for.

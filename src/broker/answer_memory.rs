@@ -7,7 +7,7 @@
 //! closes those that hold much and take little (`runtime::sockets::relief`).
 
 use crate::base::clock::Now;
-use crate::base::limits::{ANSWERS_BESIDE_BYTES_MAX, FETCH_GRANT_BYTES_MIN};
+use crate::base::limits::{ANSWERS_BESIDE_BYTES_MAX, FETCH_GRANT_BYTES_MIN, FORWARDED_PARTS_MAX};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::ParkedFetch;
 use crate::broker::session::Pressure;
@@ -39,7 +39,8 @@ impl Broker {
 
     pub(super) fn pressure(&self, now: Now) -> Pressure {
         let no_memory = self.is_full() || self.sessions.waits_for_memory_since().is_some();
-        Pressure { no_memory, now }
+        let no_parts = self.splits.parts() >= FORWARDED_PARTS_MAX;
+        Pressure { no_memory, no_parts, now }
     }
 
     /// What may go on because there is memory again, a request per connection in turn; true if anything did.
@@ -49,7 +50,7 @@ impl Broker {
             && let Some(connection) = self.sessions.take_waiting_for_memory()
         {
             progress = true;
-            let pressure = Pressure { no_memory: false, now };
+            let pressure = Pressure { no_memory: false, no_parts: false, now };
             if let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
                 self.begin_request(connection, request, now);
             }
@@ -58,9 +59,10 @@ impl Broker {
         progress
     }
 
-    /// No request with an answer of unknown size may begin.
+    /// No request with an answer of unknown size may begin, or none that would be forwarded.
     fn is_full(&self) -> bool {
         self.answer_bytes() > self.settings.fetch_memory_bytes + ANSWERS_BESIDE_BYTES_MAX
+            || self.splits.parts() >= FORWARDED_PARTS_MAX
     }
 
     /// Since when (monotonic milliseconds) somebody waits for memory that others hold.

@@ -20,7 +20,7 @@ use crate::broker::delayed::produce::DelayedProduce;
 use crate::broker::delayed::search::DelayedSearches;
 use crate::broker::event::{Effect, Event};
 use crate::broker::fetch_session::FetchSessions;
-use crate::broker::forwarding::{PartAnswer, Splits};
+use crate::broker::forwarding::{Homes, PartAnswer, Splits};
 use crate::broker::message::Message;
 use crate::broker::partition::broker_id;
 use crate::broker::producer_ids::ProducerIds;
@@ -61,6 +61,8 @@ pub struct Broker {
     pub(super) questions: Questions,
     /// Requests that other cores work on.
     pub(super) splits: Splits,
+    /// Connections that may belong to another core.
+    pub(super) homes: Homes,
     /// Core 0 only.
     pub(super) seat: Option<ControllerSeat>,
     /// Number of the metadata log's last batch of file operations.
@@ -112,6 +114,7 @@ impl Broker {
             producer_ids: ProducerIds::default(),
             questions: Questions::default(),
             splits: Splits::default(),
+            homes: Homes::default(),
             seat,
             metadata_ticket: 0,
             stop: StopStep::Running,
@@ -138,6 +141,7 @@ impl Broker {
             }
             Event::Disconnected { connection } => {
                 self.forget_connection(connection);
+                self.homes.disconnected(connection);
                 for core in self.splits.disconnected(connection) {
                     self.send(core, Message::ConnectionGone { connection }, now);
                 }
@@ -170,6 +174,7 @@ impl Broker {
                 break;
             }
         }
+        self.hand_over_strangers();
         self.continue_stop(now);
     }
 

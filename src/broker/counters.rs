@@ -12,6 +12,8 @@ pub struct Counters {
     pub request_errors: u64,
     /// Messages sent to other cores, by kind. Produce and Fetch of stock clients cause none.
     pub messages_sent: MessageCounts,
+    /// Connections handed over to the core that they belong to.
+    pub connections_handed_over: u64,
     /// Record batches appended.
     pub appended_batches: u64,
     /// Bytes of record batches appended.

@@ -46,6 +46,9 @@ pub enum Effect {
     Close { connection: ConnectionId, why: String },
     /// Stop (or go on) cutting requests from this connection.
     PauseReading { connection: ConnectionId, paused: bool },
+    /// Hand the connection over to another core once its answers are sent. Nothing of it is owed; for this core it ends with
+    /// `Event::Disconnected`.
+    HandOver { connection: ConnectionId, to: CoreId },
     /// For the journal and the segments of this core.
     Log(LogEffect),
     /// For the metadata log (core 0), in order, one batch at a time.

@@ -246,7 +246,8 @@ impl FetchSessions {
         }
     }
 
-    fn end(&mut self, id: i32) {
+    /// Ends a session, if there is one of that id.
+    pub(super) fn end(&mut self, id: i32) {
         let Some(session) = self.sessions.remove(&id) else { return };
         self.partitions -= session.partitions.len();
         self.by_use.remove(&(session.used_ms, id));

@@ -9,18 +9,24 @@
 //! loaded, a full ring) holds up the later parts of that connection and nobody else. What lives on the asking core only, while
 //! no part of the connection is under way, is handled at once: then it costs what it costs in per-core mode.
 //!
+//! A connection that keeps asking for what lives on one other core is handed over to it (`homes`), and is then served there as in
+//! per-core mode.
+//!
 //! Record bytes are not copied on the way: slices are counted across threads anyway, and a batch that is kept is copied out of a
 //! large buffer by the log, as ever.
 //!
 //! Invariants: (F1) parts of one connection reach each owner in the order of its requests, and are begun there in that order;
 //! (F2) each part is answered exactly once, unless its connection is gone; (F3) a request is handled without forwarding only
-//! while no part of its connection is under way, so that appends to one partition never overtake each other.
+//! while no part of its connection is under way, so that appends to one partition never overtake each other; (F4) a core begins no request while
+//! [`FORWARDED_PARTS_MAX`](crate::base::limits::FORWARDED_PARTS_MAX) of its parts are under way: they wait in their sessions.
 
 mod cut;
 mod fetch;
+mod homes;
 mod owner;
 mod splits;
 
+pub(super) use homes::Homes;
 pub(super) use splits::Splits;
 
 use crate::base::clock::Now;
@@ -30,6 +36,7 @@ use crate::base::ids::{ConnectionId, CoreId};
 use crate::broker::api::{Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::cut::{AskedTopic, Layout, TopicKey};
+use crate::broker::forwarding::homes::Asked;
 use crate::wire::fetch::{FetchRequest, FetchResponse};
 use crate::wire::messages::{
     DeleteRecordsRequest, DeleteRecordsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
@@ -248,7 +255,9 @@ impl Broker {
     pub(super) fn to_be_cut<R: Parted>(&mut self, context: &Context, request: &mut R) -> Option<Layout> {
         request.prepare();
         let layout = self.layout(request.topics());
-        let all_here = layout.only(self.core) == Some(self.core);
+        let only = layout.only(self.core);
+        self.note_home(context.answer.connection, only, Asked::Else);
+        let all_here = only == Some(self.core);
         (!all_here || self.splits.has_parts(context.answer.connection)).then_some(layout)
     }
 

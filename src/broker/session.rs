@@ -111,6 +111,8 @@ struct Session {
     /// Stands in line for memory.
     in_line: bool,
     paused: bool,
+    /// Not read, so that it comes to owe nothing and can be handed over.
+    leaving: bool,
     ending: bool,
     visitor: Visitor,
 }
@@ -160,6 +162,8 @@ impl Sums {
 pub(super) struct Pressure {
     /// The memory for answers is used up.
     pub(super) no_memory: bool,
+    /// As many parts are under way on other cores as may be.
+    pub(super) no_parts: bool,
     pub(super) now: Now,
 }
 
@@ -171,7 +175,7 @@ impl Pressure {
         const PASS: [ApiKey; 3] = [ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions];
         let key = frame.frame.first_chunk().map(|key| i16::from_be_bytes(*key));
         let passes = session.unsent_bytes == 0 && PASS.iter().any(|pass| Some(pass.number()) == key);
-        self.no_memory && !passes
+        self.no_parts || (self.no_memory && !passes)
     }
 }
 
@@ -224,6 +228,21 @@ impl Sessions {
     /// I5: the client has to take its answers first.
     pub(super) fn is_stuffed(&self, connection: ConnectionId) -> bool {
         self.sessions.get(&connection).is_some_and(|session| self.sums.is_stuffed(session))
+    }
+
+    /// True if nothing of a connection is under way or waits, and it goes on.
+    pub(super) fn owes_nothing(&self, connection: ConnectionId) -> bool {
+        self.sessions.get(&connection).is_some_and(|session| {
+            session.answers.is_empty() && session.held.is_none() && session.queued.is_empty() && !session.ending
+        })
+    }
+
+    /// Holds a connection's later requests back, or does so no more.
+    pub(super) fn set_leaving(&mut self, connection: ConnectionId, leaving: bool, effects: &mut VecDeque<Effect>) {
+        if let Some(session) = self.sessions.get_mut(&connection) {
+            session.leaving = leaving;
+            session.balance(connection, &self.sums, effects);
+        }
     }
 
     /// The connection that is next in line for memory.
@@ -500,6 +519,7 @@ impl Session {
             replied: (0, 0),
             in_line: false,
             paused: false,
+            leaving: false,
             ending: false,
             visitor: Visitor::default(),
         }
@@ -564,7 +584,7 @@ impl Session {
         let scarce = sums.kept > SESSIONS_KEPT_BYTES_MAX;
         let bytes_max = if scarce { SESSION_WAITING_BYTES_SCARCE } else { SESSION_WAITING_BYTES_MAX };
         let above = |share: usize| requests > SESSION_REQUESTS_MAX / share || waiting_bytes > bytes_max / share;
-        let paused = if self.paused { above(2) } else { above(1) };
+        let paused = self.leaving || if self.paused { above(2) } else { above(1) };
         if paused != self.paused && !self.ending && matches!(self.peer, Peer::Client(_)) {
             self.paused = paused;
             effects.push_back(Effect::PauseReading { connection, paused });

@@ -28,6 +28,7 @@ use crate::runtime::listener::{Listener, listen};
 use crate::runtime::mailbox::Mailbox;
 use crate::runtime::mesh::{Mesh, Parcel};
 use crate::runtime::readiness::{Edge, Readiness};
+use crate::runtime::sockets::hand_over::Moved;
 use crate::runtime::sockets::relief::ANSWER_WAIT_MS;
 use crate::runtime::sockets::{SocketSettings, Sockets};
 use crate::runtime::timer::Ticker;
@@ -58,6 +59,8 @@ pub enum Letter {
     Scanned(Ticket, Result<Option<FoundRecord>, Unreadable>),
     /// From another core.
     Mesh(Parcel),
+    /// A connection that belongs here.
+    Connection(Moved),
     /// Stop gracefully.
     Stop,
     /// All cores have stopped: leave.
@@ -236,6 +239,7 @@ impl CoreLoop {
                     let (from, messages) = parcel.open();
                     messages.into_iter().for_each(|message| self.inbox.push(Event::Mesh { from, message }));
                 }
+                Letter::Connection(moved) => self.sockets.adopt_moved(&self.readiness, moved),
                 Letter::Stop => self.stop = true,
                 Letter::End => self.end = true,
             }
@@ -264,6 +268,9 @@ impl CoreLoop {
         self.disk.submit();
         self.sockets.turn_handled();
         self.sockets.send_dirty();
+        for (to, moved) in self.sockets.take_moved(&self.readiness) {
+            self.mesh.hand_over(to, moved);
+        }
         self.share_memory(now);
         self.mesh.post();
         self.ticker.turn_done(now, had_events, self.broker.next_deadline());
@@ -289,6 +296,7 @@ impl CoreLoop {
                 self.sockets.close(connection, &why);
             }
             Effect::PauseReading { connection, paused } => self.sockets.pause(connection, paused),
+            Effect::HandOver { connection, to } => self.sockets.hand_over(connection, to),
             Effect::Log(effect) => self.disk.perform(effect),
             Effect::MetadataFiles { ticket, ops } => self.disk.files(FilesOwner::Metadata(ticket), ops),
             Effect::Send { to, message } => self.mesh.send(to, message),
@@ -346,6 +354,7 @@ impl CoreLoop {
             fetched_cached_bytes = counters.fetched_cached_bytes,
             fetched_disk_bytes = counters.fetched_disk_bytes,
             connections_accepted = sockets.accepted.get(),
+            connections_handed_over = counters.connections_handed_over,
             connections_refused = sockets.refused.get(),
             requests_received = sockets.requests.get(),
             received_bytes = sockets.received_bytes.get(),

@@ -82,6 +82,16 @@ impl FrameCutter {
         self.unfinished.as_mut().map_or(0, |unfinished| std::mem::take(&mut unfinished.reserved))
     }
 
+    /// All that was received and not cut.
+    pub fn uncut(&self) -> BytesMut {
+        let unfinished = self.unfinished.as_ref().map_or(&[][..], |unfinished| &unfinished.bytes);
+        let mut uncut = BytesMut::with_capacity(PREFIX_BYTES + unfinished.len() + self.backlog.len());
+        uncut.extend_from_slice(&self.prefix[..self.prefix_bytes]);
+        uncut.extend_from_slice(unfinished);
+        uncut.extend_from_slice(&self.backlog);
+        uncut
+    }
+
     /// Where the rest of the unfinished frame is to be received; true if all of the rest fits, so that what follows belongs
     /// to the next frame. May be less than the rest (C1).
     pub fn spare(&mut self) -> (&mut [MaybeUninit<u8>], bool) {

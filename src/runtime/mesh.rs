@@ -7,6 +7,7 @@ use crate::base::ids::CoreId;
 use crate::broker::message::Message;
 use crate::runtime::core_loop::Letter;
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::sockets::hand_over::Moved;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -52,6 +53,11 @@ impl Mesh {
         let waiting = &mut self.targets[usize::from(to.0)].waiting;
         assert!(waiting.len() < WAITING_MAX, "core {} takes no messages of core {}", to.0, self.core.0);
         waiting.push_back(message);
+    }
+
+    /// Gives a connection to another core, at once.
+    pub fn hand_over(&self, to: CoreId, moved: Moved) {
+        self.targets[usize::from(to.0)].mailbox.post(Letter::Connection(moved));
     }
 
     /// Once per turn: posts what waits and fits.

@@ -1,7 +1,7 @@
 //! Waits for everything that can happen to a core: bytes on its sockets, connecting clients, letters of other threads, ends
 //! of disk operations. One epoll instance per core; the core's loop is the only caller.
 //!
-//! R1: every descriptor is watched edge-triggered, once, for its whole life; closing it ends that. Arrivals at a busy core
+//! R1: every descriptor is watched edge-triggered, once, for its whole life (or until it goes to another core); closing it ends that. Arrivals at a busy core
 //!     therefore cost nothing but a mark, and no system call arms anything again.
 //! R2: an edge says that something *may* have changed since the last one: whoever takes it goes on until the descriptor has
 //!     nothing more, or remembers that it may have.
@@ -54,6 +54,13 @@ impl Readiness {
         let mut event = libc::epoll_event { events, u64: token };
         // SAFETY: `event` is a valid structure; the kernel copies it.
         let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) };
+        if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
+    }
+
+    /// The descriptor goes elsewhere, still open: no more edges of it.
+    pub fn forget(&self, fd: RawFd) -> Result<(), Error> {
+        // SAFETY: no memory is passed.
+        let result = unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut()) };
         if result < 0 { Err(Error::last_os_error()) } else { Ok(()) }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::base::config::Config;
 use crate::base::gather::Gather;
-use crate::base::ids::ConnectionId;
+use crate::base::ids::{ConnectionId, CoreId};
 use crate::base::map::Map;
 use crate::broker::event::Event;
 use crate::runtime::connection::{Connection, Next, OUTBOUND_BYTES_MAX, Phase, ReadyList, send_queued};
@@ -88,6 +88,8 @@ pub struct Sockets {
     ready: Rc<ReadyList>,
     connections: RefCell<Map<ConnectionId, Rc<Connection>>>,
     dirty: RefCell<Vec<Rc<Connection>>>,
+    /// Those that go to another core once their answers are sent.
+    leaving: RefCell<Vec<(ConnectionId, CoreId)>>,
     shared: RefCell<BytesMut>,
     frames: RefCell<Vec<Frame>>,
     send_batch: RefCell<SendBatch>,
@@ -114,6 +116,7 @@ impl Sockets {
             ready: Rc::default(),
             connections: RefCell::default(),
             dirty: RefCell::default(),
+            leaving: RefCell::default(),
             shared: RefCell::new(BytesMut::with_capacity(SHARED_BUFFER_BYTES)),
             frames: RefCell::default(),
             send_batch: RefCell::new(send_batch),
@@ -145,21 +148,28 @@ impl Sockets {
             self.log_end(peer, &format!("refused: max.connections of this core is {}", self.settings.connections_max));
             return;
         }
+        if self.begin(readiness, socket, peer).is_some() {
+            bump(&self.counters.accepted, 1);
+        }
+    }
+
+    /// Begins a connection.
+    fn begin(&self, readiness: &Readiness, socket: Socket, peer: SocketAddr) -> Option<Rc<Connection>> {
         let prepared =
             socket.set_nonblocking(true).and_then(|()| socket.set_tcp_nodelay(true)).and_then(|()| socket.local_addr());
         let Some(local) = prepared.ok().and_then(|address| address.as_socket()) else {
             // The peer was gone before we looked.
-            return;
+            return None;
         };
         let id = ConnectionId(self.next_id.replace(self.next_id.get() + 1));
         if let Err(error) = readiness.watch(socket.as_raw_fd(), id.0) {
             self.log_end(peer, &format!("cannot be watched: {error}"));
-            return;
+            return None;
         }
-        bump(&self.counters.accepted, 1);
         let connection = Rc::new(Connection::new(id, socket, peer, self.ready.clone(), self.now_ms()));
-        self.connections.borrow_mut().insert(id, connection);
+        self.connections.borrow_mut().insert(id, connection.clone());
         self.inbox.push(Event::Connected { connection: id, peer, local });
+        Some(connection)
     }
 
     /// Something may have happened on a connection, which may be gone.
@@ -495,6 +505,7 @@ fn bump(counter: &Cell<u64>, by: u64) {
     counter.set(counter.get() + by);
 }
 
+pub mod hand_over;
 pub mod relief;
 #[cfg(test)]
 mod tests;

@@ -55,6 +55,8 @@ pub struct World {
     unsent: BTreeMap<Client, usize>,
     events: VecDeque<(usize, Event)>,
     inboxes: BTreeMap<Client, Inbox>,
+    /// Connections that were handed over: where a core and its connection are now, for the client that a test knows.
+    moved: BTreeMap<Client, Client>,
     correlations: BTreeMap<Client, VecDeque<(i32, i16)>>,
     next_connection: u64,
     next_correlation: i32,
@@ -97,6 +99,7 @@ impl World {
             unsent: BTreeMap::new(),
             events: VecDeque::new(),
             inboxes: BTreeMap::new(),
+            moved: BTreeMap::new(),
             correlations: BTreeMap::new(),
             next_connection: 0,
             next_correlation: 0,
@@ -116,19 +119,49 @@ impl World {
 
     /// A new connection to a core.
     pub fn connect(&mut self, core: usize) -> Client {
-        let client = Client { core, connection: ConnectionId(self.next_connection) };
-        self.next_connection += 1;
-        let connection = client.connection;
-        let (peer, local) = ("127.0.0.1:50000".parse().expect("an address"), "127.0.0.1:9092".parse().expect("one"));
+        let client = self.begin_connection(core);
         self.inboxes.insert(client, Inbox::default());
-        self.events.push_back((core, Event::Connected { connection, peer, local }));
         client
     }
 
+    fn begin_connection(&mut self, core: usize) -> Client {
+        let connection = ConnectionId(self.next_connection);
+        self.next_connection += 1;
+        let (peer, local) = ("127.0.0.1:50000".parse().expect("an address"), "127.0.0.1:9092".parse().expect("one"));
+        self.events.push_back((core, Event::Connected { connection, peer, local }));
+        Client { core, connection }
+    }
+
+    /// Where a client's connection is now: it may have been handed over.
+    pub fn place(&self, client: Client) -> Client {
+        self.moved.get(&client).copied().unwrap_or(client)
+    }
+
+    /// The inbox of the client whose connection this is now.
+    fn inbox(&mut self, core: usize, connection: ConnectionId) -> Option<&mut Inbox> {
+        let place = Client { core, connection };
+        let known = self.moved.iter().find(|(_, now)| **now == place).map_or(place, |(known, _)| *known);
+        self.inboxes.get_mut(&known)
+    }
+
+    fn hand_over(&mut self, from: usize, connection: ConnectionId, to: usize) {
+        let place = Client { core: from, connection };
+        let known = self.moved.iter().find(|(_, now)| **now == place).map_or(place, |(known, _)| *known);
+        if let Some(inbox) = self.inboxes.get_mut(&known) {
+            assert!(inbox.closed.is_none(), "handed over after the close");
+            inbox.paused = false;
+            self.events.push_back((from, Event::Disconnected { connection }));
+            let now = self.begin_connection(to);
+            self.moved.insert(known, now);
+        }
+    }
+
     pub fn disconnect(&mut self, client: Client) {
-        self.unsent.remove(&client);
-        self.events.push_back((client.core, Event::Disconnected { connection: client.connection }));
+        let place = self.place(client);
+        self.unsent.remove(&place);
+        self.events.push_back((place.core, Event::Disconnected { connection: place.connection }));
         self.inboxes.remove(&client);
+        self.moved.remove(&client);
         self.run();
     }
 
@@ -155,7 +188,8 @@ impl World {
     /// Sends raw bytes as one frame, without running the world.
     pub fn post_frame(&mut self, client: Client, frame: BytesMut) {
         let buffer_bytes = frame.capacity();
-        self.events.push_back((client.core, Event::Request { connection: client.connection, frame, buffer_bytes }));
+        let Client { core, connection } = self.place(client);
+        self.events.push_back((core, Event::Request { connection, frame, buffer_bytes }));
     }
 
     /// Sends a request and runs the world.
@@ -281,21 +315,22 @@ impl World {
     fn perform(&mut self, core: usize, effect: Effect) {
         match effect {
             Effect::Reply { connection, response } => {
-                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                if let Some(inbox) = self.inbox(core, connection) {
                     assert!(inbox.closed.is_none(), "an answer after the close");
                     inbox.answers.push_back(Gather::to_vec(&response).into());
                 }
             }
             Effect::Close { connection, why } => {
-                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                if let Some(inbox) = self.inbox(core, connection) {
                     inbox.closed = Some(why);
                 }
             }
             Effect::PauseReading { connection, paused } => {
-                if let Some(inbox) = self.inboxes.get_mut(&Client { core, connection }) {
+                if let Some(inbox) = self.inbox(core, connection) {
                     inbox.paused = paused;
                 }
             }
+            Effect::HandOver { connection, to } => self.hand_over(core, connection, usize::from(to.0)),
             Effect::Log(effect) => self.perform_log(core, effect),
             Effect::MetadataFiles { .. } if self.hold_metadata => self.held.push_back((core, Held::Metadata(effect))),
             Effect::MetadataFiles { ticket, ops } => {

@@ -137,7 +137,12 @@ impl Ready {
         let node = words.next()?.strip_prefix("node=")?.parse().ok()?;
         let cores = words.next()?.strip_prefix("cores=")?.parse().ok()?;
         let listeners: Vec<String> = words.next()?.strip_prefix("listeners=")?.split(',').map(str::to_string).collect();
-        (words.next().is_none() && listeners.len() == cores).then_some(Ready { node, cores, listeners })
+        // One per core, or one for the machine (advertise=per-machine).
+        (words.next().is_none() && (listeners.len() == cores || listeners.len() == 1)).then_some(Ready {
+            node,
+            cores,
+            listeners,
+        })
     }
 }
 

@@ -22,6 +22,7 @@ use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::{ParkedFetch, Patience};
 use crate::broker::fetch_session::SessionUse;
 use crate::broker::forwarding::cut::Layout;
+use crate::broker::forwarding::homes::Asked;
 use crate::broker::forwarding::splits::Split;
 use crate::broker::forwarding::{PartAnswer, PartRequest};
 use crate::broker::message::Message;
@@ -96,7 +97,13 @@ impl Broker {
         now: Now,
     ) -> Result<Outcome, (FetchRequest, SessionUse)> {
         let layout = self.layout(&request.topics);
-        if layout.only(self.core) == Some(self.core) {
+        let session = match using {
+            SessionUse::Continue { id, .. } => Some(id),
+            SessionUse::None | SessionUse::Begin { .. } => None,
+        };
+        let only = layout.only(self.core);
+        self.note_home(context.answer.connection, only, Asked::Fetch { session });
+        if only == Some(self.core) {
             return Err((request, using));
         }
         // What comes back is not known before: it needs memory like an answer with data.

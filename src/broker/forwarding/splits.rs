@@ -64,6 +64,11 @@ impl Splits {
         !self.parts.is_empty() && self.parts.contains_key(&connection)
     }
 
+    /// Parts under way.
+    pub(in crate::broker) fn parts(&self) -> usize {
+        self.tickets.len()
+    }
+
     /// Memory for answers that come in.
     pub(in crate::broker) fn answer_bytes(&self) -> u64 {
         self.answer_bytes as u64
