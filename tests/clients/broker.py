@@ -13,7 +13,7 @@ import time
 
 READY_SECONDS_MAX = 30
 STOP_SECONDS_MAX = 30
-MEGABYTES = int(os.environ.get("CLIENT_MB", "5"))
+MEGABYTES = int(os.environ.get("CLIENT_MB", "3"))
 
 
 def scratch(name):

@@ -3,10 +3,13 @@
 import filecmp
 import os
 import subprocess
+import threading
 import time
 
 import text
-from broker import MEGABYTES, MODES, PER_CORE, PER_MACHINE, Broker, run
+from broker import MEGABYTES, MODES, PER_CORE, PER_MACHINE, Broker, free_ports, run
+from process import Process
+from restart import PRODUCE_SECONDS, create, through_restarts
 
 CODECS = ["none", "gzip", "snappy", "lz4", "zstd"]
 
@@ -87,6 +90,29 @@ def survives_restart(mode):
     return test
 
 
+def through(cores, mode, codec):
+    """One kcat types lines while the broker stops, starts, is killed and starts; another one follows from the beginning."""
+
+    def test():
+        broker = Broker(cores=cores, sets={"num.partitions": 1}, port=free_ports(cores), mode=mode)
+        create(broker, "t")
+        with open(text.make(MEGABYTES), "rb") as source:
+            typed = source.readlines()
+        reader = Process(["kcat", "-C", "-b", broker.address, "-t", "t", "-p", "0", "-o", "beginning", "-q", "-u", "-E"])
+        writer = Process(["kcat", "-P", "-b", broker.address, "-t", "t", "-p", "0", "-z", codec, "-E", "-X", "enable.idempotence=true"])
+        feeder = threading.Thread(target=writer.feed, args=(typed, PRODUCE_SECONDS), daemon=True)
+        feeder.start()
+        broker = through_restarts(broker, "t", 1, len(typed))
+        feeder.join()
+        writer.end()
+        reader.wait_for_lines(len(typed))
+        assert reader.out == typed, f"{len(typed)} lines typed, {len(reader.out)} read; different or out of order"
+        broker.stop()
+        return f"{len(typed)} lines, each once and in order"
+
+    return test
+
+
 def keys_headers_and_idempotence():
     broker = Broker()
     path = f"{broker.data_dir}.keys"
@@ -111,4 +137,6 @@ def tests():
         yield f"{codec} is really used", codec_is_used(codec)
     for mode in MODES:
         yield f"records and offsets survive kill -9 and stop, {mode}", survives_restart(mode)
+    for cores, mode, codec in ((1, PER_CORE, "gzip"), (2, PER_MACHINE, "lz4")):
+        yield f"through restarts, {cores} core(s), {mode}, {codec}", through(cores, mode, codec)
     yield "keys, headers, idempotent", keys_headers_and_idempotence

@@ -3,7 +3,7 @@
 //! # What works
 //!
 //! Producing and consuming, byte for byte, in every codec; keys, headers, idempotence; offsets by time and from the end;
-//! `-Q` for offsets, `-L` and `-L -J` for metadata.
+//! through a stop and kill -9 as well; `-Q` for offsets, `-L` and `-L -J` for metadata.
 //!
 //! ```sh
 //! kcat -b 127.0.0.1:9092 -P -t demo -z lz4 -l FILE
@@ -11,6 +11,10 @@
 //! kcat -b 127.0.0.1:9092 -C -t demo -p 0 -o s@1700000000000 -c 10
 //! kcat -b 127.0.0.1:9092 -Q -t demo:0:-1
 //! ```
+//!
+//! # Settings
+//!
+//! `-E` keeps it alive while the broker is away, else it ends; `-X enable.idempotence=true` keeps order and drops repeats then.
 //!
 //! # What differs
 //!
