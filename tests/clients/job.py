@@ -1,6 +1,7 @@
 """One job that every client library does in a small program of its own, and what must come of it.
 
 usage of the program: BOOTSTRAP PARTITIONS FILE SECONDS OUT TOPIC/CODEC/MODE ...
+                  or: admin BOOTSTRAP
 
 It sends every line of FILE to each topic: line n with key "n", to partition n % PARTITIONS, evenly spread over SECONDS, acks=all,
 MODE idempotent, or plain (one request in flight). All the while it consumes all partitions from the beginning, by manual
@@ -116,17 +117,24 @@ def read(path, topics, partitions):
 
 
 def check(broker, out, lines, partitions, topics, may_repeat=()):
+    """What the program wrote down against its lines and the broker's ends."""
+    end = {topic: ends(broker, topic, partitions) for topic in topics}
+    again = compare(out, lines, partitions, end, may_repeat)
+    shutil.rmtree(out)
+    return f"{len(topics)} topics, {len(lines)} lines each" + (f", {again} sent again by a plain producer" if again else "")
+
+
+def compare(out, lines, partitions, end, may_repeat):
     """All lines were acknowledged, and what was acknowledged is consumed where it was said to be; in order and without gaps. Only
-    where it `may_repeat`, without idempotence and through restarts, is a line there twice."""
-    acked, consumed = (read(os.path.join(out, name), topics, partitions) for name in ("acked", "consumed"))
+    where it `may_repeat`, without idempotence and through restarts, is a line there twice. Gives how many are."""
+    acked, consumed = (read(os.path.join(out, name), end, partitions) for name in ("acked", "consumed"))
     again = 0
-    for topic in topics:
-        end = ends(broker, topic, partitions)
+    for topic in end:
         for partition in range(partitions):
             where = f"{topic} {partition}"
             expect = range(partition, len(lines), partitions)
             found = consumed[topic, partition]
-            assert [offset for offset, _, _ in found] == list(range(end[partition])), f"{where}: consumed offsets have gaps, or are out of order"
+            assert [offset for offset, _, _ in found] == list(range(end[topic][partition])), f"{where}: consumed offsets have gaps, or are out of order"
             assert sorted(key for _, key, _ in acked[topic, partition]) == list(expect), f"{where}: not every line was acknowledged once"
             for offset, key, value in acked[topic, partition]:
                 assert found[offset] == (offset, key, value), f"{where}: offset {offset} was acknowledged for {key}, consumed as {found[offset][1]}"
@@ -135,5 +143,4 @@ def check(broker, out, lines, partitions, topics, may_repeat=()):
             assert first_seen == list(expect), f"{where}: out of order"
             again += len(found) - len(first_seen)
             assert len(found) == len(first_seen) or topic in may_repeat, f"{where}: {len(found) - len(first_seen)} records twice"
-    shutil.rmtree(out)
-    return f"{len(topics)} topics, {len(lines)} lines each" + (f", {again} sent again by a plain producer" if again else "")
+    return again
