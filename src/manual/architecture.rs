@@ -7,6 +7,9 @@
 //! straight to the core that owns what it asks for: append and fetch take no lock and never cross cores. A misrouted
 //! request gets Kafka's own answer, NOT_LEADER_OR_FOLLOWER, and the client looks the leader up again.
 //!
+//! Where only one port can be opened, clients see [one broker](super::one_broker) instead (`advertise=per-machine`): cores then
+//! forward parts of requests to each other.
+//!
 //! Brokers share nothing. Metadata is an immutable image, replaced whole; a request reads one image from start to end.
 //! Admin writes are accepted by every core and passed to core 0, where the controller lives: the only traffic between
 //! cores, in [`Message`](crate::broker::message::Message).

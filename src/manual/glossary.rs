@@ -7,7 +7,10 @@
 //! | broker | the Kafka broker that lives on a core, one to one; clients see brokers, operators see a machine with cores |
 //! | turn | one round of a core: events in, decisions, effects out; all appends of a turn share writes and a flush |
 //! | event, effect | the closed enums that are a broker's whole interface ([`Event`](crate::broker::event::Event), [`Effect`](crate::broker::event::Effect)) |
-//! | mesh | the channels between cores; admin and metadata only |
+//! | mesh | the channels between cores: admin and metadata; parts of requests with `advertise=per-machine` |
+//! | part | what of a request another core owns, handled there as a request of its own |
+//! | asking core, owning core | the one that has the client's connection; the one that leads the partition |
+//! | hand-over | a connection's move to the core that owns all it asks for |
 //! | image | all metadata, immutable, replaced whole |
 //! | record batch | Kafka's v2 batch: 61 bytes of header and records, possibly compressed; passes through undecoded |
 //! | base offset, log start offset, log end offset | as in Kafka; ends are exclusive |

@@ -10,6 +10,7 @@ pub mod fetch_path;
 pub mod glossary;
 pub mod non_obvious;
 pub mod on_disk_format;
+pub mod one_broker;
 pub mod price;
 pub mod produce_path;
 pub mod recovery;

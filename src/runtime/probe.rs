@@ -57,8 +57,8 @@ fn io_uring_refused(error: &Error) -> String {
         "io_uring cannot be used: {error}\n\
          Probable cause: {cause}.\n\
          Remedy, whichever applies:\n\
-         - container: --security-opt seccomp=unconfined, or a profile that allows io_uring_setup, io_uring_enter and\n  \
-           io_uring_register\n\
+         - container: --security-opt seccomp=FILE with the profile in scripts/container/seccomp.json, or another one that\n  \
+           allows io_uring_setup, io_uring_enter and io_uring_register\n\
          - host: sysctl -w kernel.io_uring_disabled=0\n\
          - locked memory: ulimit -l unlimited (container: --ulimit memlock=-1)"
     )

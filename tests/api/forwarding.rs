@@ -55,3 +55,187 @@ fn c2_c26_five_in_flight_survive_forwarding_and_the_hand_over() {
         assert!(handed > core as u64, "it has to be handed over on the way");
     }
 }
+
+/// acks 0, 1 and all, about both cores: appended once each, answered as asked; an error with acks=0 closes the connection.
+#[test]
+fn c3_every_kind_of_acks_over_both_cores() {
+    let (mut world, clients) = started();
+    let all: Vec<_> = (0..4).map(|partition| ("t", partition, Batch::of(1).encode())).collect();
+    for (round, acks) in [0, 1, -1].into_iter().enumerate() {
+        let client = clients[usize::from(acks == 0)];
+        world.hold_flushes = true;
+        world.send(client, 9, &produce_request(acks, &all));
+        assert!(world.raw_answer(client).is_none(), "acks={acks}: not flushed");
+        world.hold_flushes = false;
+        world.run();
+        if acks == 0 {
+            assert!(world.raw_answer(client).is_none() && world.closed(client).is_none());
+        } else {
+            let answer = world.receive::<ProduceRequest>(client);
+            assert_eq!(outcomes(&answer), [(0, round as i64); 4]);
+        }
+    }
+    let mut bad = all.clone();
+    bad[3].1 = 9;
+    world.send(clients[1], 9, &produce_request(0, &bad));
+    assert!(world.closed(clients[1]).is_some());
+    let reader = world.connect(1);
+    assert!(
+        (0..3).all(|partition| world.fetch(reader, "t", partition, 3).high_watermark == 4),
+        "the good ones were appended"
+    );
+}
+
+/// A part that waits for its partition to be loaded holds up the later ones of its connection, local ones included, and nobody else's.
+#[test]
+fn c2_a_held_part_keeps_the_order_of_its_connection() {
+    let (world, _) = started();
+    let mut world = crate::fetch::restarted(world);
+    let clients = [world.connect(0), world.connect(1)];
+    for (core, client) in clients.into_iter().enumerate() {
+        let (away, here) = (partition_on(&world, 1 - core, core), partition_on(&world, core, core));
+        let id = world.call(client, 4, &crate::produce::init_request()).producer_id.0;
+        world.hold_files = true;
+        for sequence in 0..3 {
+            let both = [away, here].map(|partition| ("t", partition, Batch::of(1).by(id, 0, sequence).encode()));
+            world.post(client, 9, &produce_request(-1, &both));
+            world.post(client, 9, &sequenced(here, id, 100 + sequence));
+        }
+        world.run();
+        world.hold_files = false;
+        world.run();
+        for sequence in 0..3 {
+            let answer = outcomes(&world.receive::<ProduceRequest>(client));
+            assert_eq!(answer, [(0, i64::from(sequence)); 2]);
+            // Had it come first, nobody would have known a sequence before it.
+            assert_eq!(outcomes(&world.receive::<ProduceRequest>(client))[0].0, 45, "a gap in the sequence");
+        }
+    }
+}
+
+/// What one core alone has does not suffice, what both have does; counted exactly, in however many rounds.
+#[test]
+fn c11_min_bytes_count_over_all_cores() {
+    let batch = Batch { value_bytes: 1_000, ..Batch::of(1) };
+    let bytes = batch.encode().len() as i32;
+    for wanted in 1..=6 {
+        let (mut world, clients) = started();
+        let partitions = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+        let request = fetch_request(bytes * wanted, 60_000, &partitions.map(|partition| ("t", partition, 0)));
+        world.send(clients[0], 11, &request);
+        for sent in 1..=wanted {
+            assert!(world.raw_answer(clients[0]).is_none(), "{} of {wanted}", sent - 1);
+            // All on one core but the last, or in turn.
+            let at = if wanted % 2 == 0 { usize::from(sent == wanted) } else { sent as usize % 2 };
+            world.produce(clients[1], "t", partitions[at], batch);
+        }
+        let answer = fetched(&world.receive::<FetchRequest>(clients[0]));
+        assert_eq!(answer.iter().map(|one| batches(one).len()).sum::<usize>(), wanted as usize);
+    }
+}
+
+/// The time is over, the topic is gone, the other core gets records: each ends a Fetch that waits on both cores.
+#[test]
+fn c11_c22_what_ends_a_fetch_that_waits_on_both_cores() {
+    let (mut world, clients) = started();
+    let partitions = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+    let request = fetch_request(1, 500, &partitions.map(|partition| ("t", partition, 0)));
+    world.send(clients[0], 12, &request);
+    world.advance(490);
+    assert!(world.raw_answer(clients[0]).is_none());
+    world.advance(20);
+    let empty = fetched(&world.receive::<FetchRequest>(clients[0]));
+    assert!(empty.iter().all(|one| one.error_code == 0 && batches(one).is_empty()));
+    for (at, partition) in partitions.into_iter().enumerate() {
+        let offset = |one: usize| i64::from(one < at);
+        let wait = fetch_request(1, 60_000, &[("t", partitions[0], offset(0)), ("t", partitions[1], offset(1))]);
+        world.send(clients[0], 12, &wait);
+        assert!(world.raw_answer(clients[0]).is_none());
+        world.produce(clients[1], "t", partition, Batch::of(1));
+        let answer = fetched(&world.receive::<FetchRequest>(clients[0]));
+        let found: Vec<_> = answer.iter().map(|one| batches(one).len()).collect();
+        assert_eq!(found, if at == 0 { [1, 0] } else { [0, 1] });
+    }
+    let wait = fetch_request(1, 60_000, &partitions.map(|partition| ("t", partition, 1)));
+    world.send(clients[0], 12, &wait);
+    assert!(world.raw_answer(clients[0]).is_none());
+    assert_eq!(world.call(clients[1], 6, &delete_request("t")).responses[0].error_code, 0);
+    let gone = fetched(&world.receive::<FetchRequest>(clients[0]));
+    assert_eq!(gone.iter().map(|one| one.error_code).collect::<Vec<_>>(), [3, 3]);
+}
+
+/// C10 over both cores: the first partition with records gives a whole batch whatever the bound; the others keep to it.
+#[test]
+fn c10_max_bytes_bound_the_merged_answer() {
+    let (mut world, clients) = started();
+    let batch = Batch { value_bytes: 5_000, ..Batch::of(1) };
+    for partition in 0..4 {
+        for offset in 0..3 {
+            assert_eq!(world.produce(clients[0], "t", partition, batch), offset);
+        }
+    }
+    let names: Vec<_> = (0..4).map(|partition| ("t", partition, 0)).collect();
+    for (max_bytes, most) in [(1, 1), (5_500, 1), (11_000, 2), (25_000, 4), (50 << 20, 12)] {
+        let request = fetch_request(1, 0, &names).with_max_bytes(max_bytes);
+        let answer = fetched(&world.call(clients[1], 11, &request));
+        let counts: Vec<_> = answer.iter().map(|one| batches(one).len()).collect();
+        let all: usize = counts.iter().sum();
+        assert!((1..=most).contains(&all), "{max_bytes} bytes: {counts:?}");
+        assert_eq!((answer.len(), all == 12), (4, max_bytes == 50 << 20));
+    }
+}
+
+/// An incremental session over both cores: what did not change is left out; it ends when the connection goes home.
+#[test]
+fn a_fetch_session_spans_cores_and_ends_with_a_hand_over() {
+    let (mut world, clients) = started();
+    let partitions = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+    let both = fetch_request(1, 0, &partitions.map(|partition| ("t", partition, 0))).with_session_epoch(0);
+    let first = world.call(clients[0], 12, &both);
+    assert!(first.session_id > 0 && fetched(&first).len() == 2);
+    let go_on = |epoch: i32| fetch_request(1, 0, &[]).with_session_id(first.session_id).with_session_epoch(epoch);
+    assert!(fetched(&world.call(clients[0], 12, &go_on(1))).is_empty(), "nothing is new");
+    world.produce(clients[1], "t", partitions[1], Batch::of(1));
+    let news = fetched(&world.call(clients[0], 12, &go_on(2)));
+    assert_eq!(news.iter().map(|one| one.partition_index).collect::<Vec<_>>(), [partitions[1]]);
+    // A session about the other core alone: the connection leaves, the session does not go with it.
+    let away = fetch_request(1, 0, &[("t", partitions[1], 0)]).with_session_epoch(0);
+    let begun = world.call(clients[0], 12, &away);
+    let go_on = |epoch: i32| fetch_request(1, 0, &[]).with_session_id(begun.session_id).with_session_epoch(epoch);
+    let mut codes: Vec<i16> = (1..=9).map(|epoch| world.call(clients[0], 12, &go_on(epoch)).error_code).collect();
+    assert_eq!(world.place(clients[0]).core, 1, "handed over");
+    assert_eq!(codes.pop(), Some(70));
+    assert!(codes.iter().all(|code| [0, 70].contains(code)), "{codes:?}");
+}
+
+/// Clients leave while parts of theirs are under way, on the mesh or on the other core: nothing is left of them, and the machine stops.
+#[test]
+fn clients_leave_while_their_parts_are_under_way() {
+    let (mut world, clients) = started();
+    let both = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+    for round in 0..6 {
+        let client = world.connect(round % 2);
+        world.run();
+        world.hold_mesh = round % 3 == 0;
+        world.hold_flushes = round % 3 == 1;
+        world.post(client, 9, &produce_request(-1, &both.map(|one| ("t", one, Batch::of(1).encode()))));
+        world.post(client, 12, &fetch_request(1, 60_000, &both.map(|one| ("t", one, 1_000))));
+        world.post(client, 12, &fetch_request(1 << 20, 60_000, &both.map(|one| ("t", one, 0))));
+        world.run();
+        world.disconnect(client);
+        (world.hold_mesh, world.hold_flushes) = (false, false);
+        world.run();
+    }
+    assert_eq!(world.produce(clients[0], "t", both[1], Batch::of(1)), 6, "each of them was appended");
+    let waiting = world.connect(1);
+    world.send(waiting, 12, &fetch_request(1, 60_000, &both.map(|one| ("t", one, 7))));
+    world.hold_flushes = true;
+    world.post(clients[0], 9, &produce_request(-1, &both.map(|one| ("t", one, Batch::of(1).encode()))));
+    world.run();
+    world.stop_soon();
+    world.run();
+    world.hold_flushes = false;
+    world.run();
+    world.advance(100);
+    assert_eq!(world.stopped, [true, true]);
+}

@@ -46,7 +46,7 @@ class Broker:
     running = []
     directories = []
 
-    def __init__(self, cores=1, data_dir=None, sets=(), port=0, mode=PER_CORE):
+    def __init__(self, cores=1, data_dir=None, sets=(), port=0, mode=PER_CORE, before=None):
         if data_dir is None:
             data_dir = scratch("data")
             Broker.directories.append(data_dir)
@@ -58,6 +58,7 @@ class Broker:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("CORELANE_", "KAFKA_"))}
         self.process = subprocess.Popen(
             line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+            preexec_fn=before,
         )
         Broker.running.append(self)
         self.stderr = []

@@ -1,0 +1,64 @@
+//! One broker and one port for all cores: `advertise=per-machine`.
+//!
+//! Where a port per core cannot be opened (containers with one published port, a load balancer, a firewall), clients see one
+//! broker with the id `node.id * 1000`, which leads everything. All cores accept from one listening socket: whichever is awake
+//! takes the next client. Whichever core a client reached answers for all.
+//!
+//! # What clients are told
+//!
+//! | `advertised.listeners` | host and port in Metadata |
+//! |---|---|
+//! | set | as set, whatever the port is mapped to; it must lead to the listener from where the clients are |
+//! | empty, listener on an address | that address and its port |
+//! | empty, listener on a wildcard | the address at which this client's connection arrived, and the listener's port |
+//!
+//! Behind a port mapping the last row names the inside of the mapping: right for neighbours in the same network, wrong for those
+//! outside, hence `advertised.listeners` in the image. One listener name is possible, so inside and outside cannot be told
+//! different names yet.
+//!
+//! # A request in parts
+//!
+//! ```text
+//! asking core    decode, cut by owner ──── a part to each owner, in order ────────> merge, encode, send
+//! owning core                              the API's own handler ── answer as it is ──^
+//! ```
+//!
+//! - Produce, Fetch, ListOffsets, DeleteRecords, OffsetForLeaderEpoch and DescribeProducers are cut by the owner of each partition,
+//!   DescribeLogDirs goes to every core. A part is a request of its own; answers come back not encoded, and are put together in
+//!   the order of the request (`broker::forwarding::cut`).
+//! - An owner keeps a session for each connection of another core that it works for. So a part that has to wait, for a partition to be
+//!   loaded or for room in the ring, holds up the later parts of its connection as it would hold up the connection itself:
+//!   batches of one producer keep their order per partition, whatever waits where.
+//! - What lives on the asking core alone is handled at once, unless a part of the same connection is under way: it could be one that
+//!   waits for the same partition.
+//! - acks=0: owners tell the asking core when they are done; an error there closes the connection.
+//! - Record batches cross cores as counted slices, not as copies. An architecture of nothing shared would copy them at the border;
+//!   but the counts are atomic anyway, and a copy of each gigabyte costs more than they do.
+//!
+//! # A Fetch over several cores
+//!
+//! Every owner is asked for what it has now. If that is too little, each owner gets a watch with a threshold: what it had, and its
+//! share of what is missing. The first watch that ends (bytes, an error, the time) ends the others, and everybody is asked again. When
+//! enough bytes are there in all, one owner has its share: so none is overlooked, and `min_bytes` holds exactly. Each owner fills
+//! its share of `max_bytes`; of what exceeds it all the same, the later partitions wait for the next Fetch. The fetch session
+//! belongs to the asking core; parts have none. Watches are parked requests of the owner, one per Fetch and owner.
+//!
+//! # A connection goes home
+//!
+//! After [`HAND_OVER_STREAK_MIN`](crate::base::limits::HAND_OVER_STREAK_MIN) requests in a row about one and the same other core, and
+//! as soon as nothing of it is owed, a connection is handed over: its socket, and what was received and not cut into requests yet.
+//! There it is served as in per-core mode. A producer with requests always under way is not read for that moment; a consumer is
+//! never held up, since its Fetch may wait for what it sends next. The fetch session ends with the move, which clients hear as
+//! FETCH_SESSION_ID_NOT_FOUND and begin a new one. A connection that asks for several cores stays where it is.
+//!
+//! # Bounds
+//!
+//! A core has at most [`FORWARDED_PARTS_MAX`](crate::base::limits::FORWARDED_PARTS_MAX) parts under way; beyond it its clients'
+//! requests wait. Forwarded requests count as kept by their connection, whose reading pauses at the same limits as ever, and by
+//! its core. Memory for the answers of a split Fetch is set aside of the asking core's `fetch.memory.bytes` before the owners are
+//! asked. A client that leaves takes its parts with it: owners forget its session.
+//!
+//! # What it costs
+//!
+//! Per-core mode pays one comparison per request. Here a part costs two messages between cores, and a core that sleeps has to be
+//! woken. Connections that went home cost what they cost in per-core mode.
