@@ -8,6 +8,7 @@ import java.util.TreeSet;
 import java.util.concurrent.Future;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -55,6 +56,11 @@ public class ByTime {
     private static void produce(String bootstrap, String codec, TopicPartition partition, long[] timestamps) throws Exception {
         Map<String, Object> settings = Map.of(
             "bootstrap.servers", bootstrap, "compression.type", codec, "linger.ms", 100, "batch.size", 300_000);
+        // The records are years old: without this they would expire under the test.
+        NewTopic topic = new NewTopic(partition.topic(), 1, (short) 1).configs(Map.of("retention.ms", "-1"));
+        try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrap))) {
+            admin.createTopics(List.of(topic)).all().get();
+        }
         try (var producer = new KafkaProducer<>(settings, new ByteArraySerializer(), new ByteArraySerializer())) {
             List<Future<RecordMetadata>> sent = new ArrayList<>();
             for (int offset = 0; offset < timestamps.length; offset++) {
