@@ -7,7 +7,7 @@ import time
 
 from broker import MEGABYTES
 
-WAIT_SECONDS_MAX = 90 + 10 * MEGABYTES
+WAIT_SECONDS_MAX = 90 + 20 * MEGABYTES
 
 
 class Process:
