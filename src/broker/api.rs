@@ -152,7 +152,7 @@ where
 {
     let mut request = A::decode(body, context.version)?;
     if broker.settings.advertise == Advertise::PerMachine
-        && let Some(layout) = broker.to_be_cut(context, &mut request)
+        && let Some(layout) = broker.cut_needed(context, &mut request)
     {
         return Ok(broker.split(context, request, layout, now));
     }

@@ -252,7 +252,7 @@ impl Broker {
     }
 
     /// What of a request has to be forwarded; `None`: nothing, it may be handled here and now (F3).
-    pub(super) fn to_be_cut<R: Parted>(&mut self, context: &Context, request: &mut R) -> Option<Layout> {
+    pub(super) fn cut_needed<R: Parted>(&mut self, context: &Context, request: &mut R) -> Option<Layout> {
         request.prepare();
         let layout = self.layout(request.topics());
         let only = layout.only(self.core);

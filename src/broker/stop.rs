@@ -64,6 +64,7 @@ impl Broker {
             && self.produces.len() == 0
             && self.deletes.is_empty()
             && self.questions.is_empty()
+            && !self.splits.owes_changes()
         {
             self.stop = StopStep::Told;
             self.send(CoreId(0), Message::Stopped { clean }, now);

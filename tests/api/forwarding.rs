@@ -227,15 +227,17 @@ fn clients_leave_while_their_parts_are_under_way() {
         world.run();
     }
     assert_eq!(world.produce(clients[0], "t", both[1], Batch::of(1)), 6, "each of them was appended");
+    // The one core has nothing to do but to wait for the other one's flush.
     let waiting = world.connect(1);
     world.send(waiting, 12, &fetch_request(1, 60_000, &both.map(|one| ("t", one, 7))));
     world.hold_flushes = true;
-    world.post(clients[0], 9, &produce_request(-1, &both.map(|one| ("t", one, Batch::of(1).encode()))));
-    world.run();
+    world.send(clients[0], 9, &produce_request(-1, &[("t", both[1], Batch::of(1).encode())]));
     world.stop_soon();
     world.run();
+    assert_eq!(world.stopped, [false, false], "an answer is owed");
     world.hold_flushes = false;
     world.run();
     world.advance(100);
+    assert_eq!(outcomes(&world.receive::<ProduceRequest>(clients[0])), [(0, 7)]);
     assert_eq!(world.stopped, [true, true]);
 }

@@ -115,16 +115,15 @@ fn answer_topic(topic: FetchTopic, answer: impl FnMut(FetchPartition) -> FetchRe
 pub(in crate::broker) fn attempt(
     broker: &mut Broker,
     context: &Context,
-    mut whole: (FetchRequest, SessionUse),
+    whole: (FetchRequest, SessionUse),
     grant: Option<u64>,
     patience: Patience,
     now: Now,
 ) -> Outcome {
-    if broker.answers_for_machine(context) {
-        match broker.split_fetch(context, whole, grant, patience, now) {
-            Ok(outcome) => return outcome,
-            Err(all_here) => whole = all_here,
-        }
+    if broker.answers_for_machine(context)
+        && let Some(layout) = broker.fetch_layout(context, &whole)
+    {
+        return broker.split_fetch(context, whole, layout, grant, patience, now);
     }
     let (request, using) = whole;
     let shown = broker.shown_id(broker.core);

@@ -87,35 +87,42 @@ impl SplitFetch {
 }
 
 impl Broker {
-    /// Forwards a Fetch of which not everything lives here; gives it back otherwise.
-    pub(in crate::broker) fn split_fetch(
+    /// Who owns what a Fetch names; `None`: all of it lives here.
+    pub(in crate::broker) fn fetch_layout(
         &mut self,
         context: &Context,
-        (request, using): (FetchRequest, SessionUse),
-        grant: Option<u64>,
-        patience: Patience,
-        now: Now,
-    ) -> Result<Outcome, (FetchRequest, SessionUse)> {
+        (request, using): &(FetchRequest, SessionUse),
+    ) -> Option<Layout> {
         let layout = self.layout(&request.topics);
         let session = match using {
-            SessionUse::Continue { id, .. } => Some(id),
+            SessionUse::Continue { id, .. } => Some(*id),
             SessionUse::None | SessionUse::Begin { .. } => None,
         };
         let only = layout.only(self.core);
         self.note_home(context.answer.connection, only, Asked::Fetch { session });
-        if only == Some(self.core) {
-            return Err((request, using));
-        }
+        (only != Some(self.core)).then_some(layout)
+    }
+
+    /// Forwards a Fetch of which not everything lives here.
+    pub(in crate::broker) fn split_fetch(
+        &mut self,
+        context: &Context,
+        (request, using): (FetchRequest, SessionUse),
+        layout: Layout,
+        grant: Option<u64>,
+        patience: Patience,
+        now: Now,
+    ) -> Outcome {
         // What comes back is not known before: it needs memory like an answer with data.
         let Some(grant) = grant.or_else(|| self.fetch_grant()) else {
             let fetch = ParkedFetch { context: *context, request, using, patience, missing_bytes: Some(0) };
             self.fetches.starve(fetch, now.monotonic_ms());
-            return Ok(Outcome::Parked);
+            return Outcome::Parked;
         };
         let fetch = SplitFetch { request, using, patience, bytes_max: 0, last: false };
         let split = Split::new(*context, layout, Some(Box::new(fetch)));
         self.ask_owners(split, grant, now);
-        Ok(Outcome::Parked)
+        Outcome::Parked
     }
 
     fn ask_owners(&mut self, mut split: Split, grant: u64, now: Now) {
@@ -179,9 +186,14 @@ fn has_error(response: &FetchResponse) -> bool {
 }
 
 /// The first partition with records keeps them whatever their size; of the others those stay that fit.
+///
+/// A core that learnt only just that it does not lead a partition (the topic was made anew) points to no broker for clients.
 fn trim(response: &mut FetchResponse, bytes_max: usize) {
     let mut taken = 0;
     for answer in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        if answer.error_code == ErrorCode::NotLeaderOrFollower {
+            answer.current_leader = None;
+        }
         let bytes = answer.records.len();
         if taken > 0 && taken + bytes > bytes_max {
             answer.records = Gather::new();

@@ -33,6 +33,8 @@ pub(super) struct Split {
     bytes: usize,
     /// Memory set aside for the answers of a Fetch that come in.
     answer_bytes: usize,
+    /// It appends or deletes: a stop waits for its answer.
+    changes: bool,
     /// A Fetch may take several rounds.
     pub(super) fetch: Option<Box<SplitFetch>>,
 }
@@ -54,7 +56,7 @@ pub(in crate::broker) struct Splits {
 impl Split {
     pub(super) fn new(context: Context, layout: Layout, fetch: Option<Box<SplitFetch>>) -> Split {
         let (open, answers) = (BTreeMap::new(), BTreeMap::new());
-        Split { context, layout, open, answers, bytes: 0, answer_bytes: 0, fetch }
+        Split { context, layout, open, answers, bytes: 0, answer_bytes: 0, changes: false, fetch }
     }
 }
 
@@ -67,6 +69,11 @@ impl Splits {
     /// Parts under way.
     pub(in crate::broker) fn parts(&self) -> usize {
         self.tickets.len()
+    }
+
+    /// True while a client is owed the answer of what changes something.
+    pub(in crate::broker) fn owes_changes(&self) -> bool {
+        self.splits.values().any(|split| split.changes)
     }
 
     /// Memory for answers that come in.
@@ -141,7 +148,9 @@ impl Broker {
         let bytes = context.buffer_bytes;
         let connection = context.answer.connection;
         self.sessions.note_forwarded(connection, bytes, false, &mut self.effects);
-        let split = Split { bytes, ..Split::new(*context, layout, None) };
+        let changes =
+            parts.iter().any(|(_, part)| matches!(part, PartRequest::Produce(_) | PartRequest::DeleteRecords(_)));
+        let split = Split { bytes, changes, ..Split::new(*context, layout, None) };
         self.send_parts(split, parts, now);
         Outcome::Parked
     }
@@ -193,7 +202,10 @@ impl Broker {
         if split.fetch.is_some() {
             return self.fetch_round_done(split, now);
         }
-        let merged = merge(&split.layout, std::mem::take(&mut split.answers), self.core);
+        let mut merged = merge(&split.layout, std::mem::take(&mut split.answers), self.core);
+        if let PartAnswer::Produce(response) = &mut merged {
+            forget_hints(response);
+        }
         let answer = match merged {
             PartAnswer::Silent => Answer::Silent,
             merged => Answer::Frame(merged.encode(split.context.version, split.context.correlation_id)),
@@ -207,6 +219,14 @@ impl Broker {
         self.splits.set_aside(&mut split, 0);
         self.sessions.note_forwarded(slot.connection, split.bytes, true, &mut self.effects);
         self.sessions.answer(slot, answer, &mut self.effects);
+    }
+}
+
+/// An owner may have learnt only just that it is not one (the topic was made anew); where it points to is no broker for clients.
+fn forget_hints(response: &mut ProduceResponse) {
+    response.node_endpoints.clear();
+    for answer in response.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        answer.current_leader = None;
     }
 }
 
