@@ -115,7 +115,8 @@ impl Begun {
         assert_eq!(logs.len(), usize::from(settings.cores));
         let image = metadata.image().clone();
         let controller = ControllerSettings::new(&settings.broker.topic_defaults, &image);
-        let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed));
+        // Another stream than that of the ids that a new directory got: they would be the first topic's over again.
+        let mut seat = Some(ControllerSeat::new(metadata, controller, settings.seed ^ 0x70_91C5_1D5A));
         let first_seed = settings.seed ^ 0x5E55_1075;
         let shared = Arc::new(settings.broker);
         let advertised: Arc<[Advertised]> = advertised.into();

@@ -260,3 +260,20 @@ fn c6_software_names_have_a_form() {
     }
     assert_eq!(world.closed(client), None);
 }
+
+/// A new directory's ids and the ids of its first topics once came out of one stream of random numbers, begun twice: the first
+/// topic's id was the cluster's, but for the bits of its version.
+#[test]
+fn the_first_topics_have_ids_of_their_own() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    let cluster = world.call(client, 12, &metadata_request(&[])).cluster_id.expect("an id");
+    for topic in ["a", "b", "c"] {
+        let id = world.create_topic(client, topic, 1, &[]);
+        // Six bytes are eight digits of URL-safe base64, and lie before the bits of the version.
+        let bits = id.into_bytes()[..6].iter().fold(0u64, |bits, byte| bits << 8 | u64::from(*byte));
+        let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let text: String = (0..8).rev().map(|at| char::from(digits[(bits >> (6 * at)) as usize & 63])).collect();
+        assert_ne!(text, cluster[..8], "topic {topic}");
+    }
+}
