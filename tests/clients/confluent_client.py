@@ -2,8 +2,8 @@
 
 import sys
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec
 
 COUNT = 20_000
 SECONDS = 20
@@ -66,6 +66,17 @@ def admin(bootstrap):
         raise AssertionError("three replicas on one machine")
     except Exception as error:
         assert error.args[0].code() == KafkaError.INVALID_REPLICATION_FACTOR, error
+    client.create_partitions([NewPartitions("b", 4)])["b"].result(SECONDS)
+    (future,) = client.describe_topics(TopicCollection(["b"])).values()
+    assert [part.id for part in future.result(SECONDS).partitions] == [0, 1, 2, 3]
+    cluster = client.describe_cluster().result(SECONDS)
+    assert sorted(node.id for node in cluster.nodes) == [0, 1] and cluster.cluster_id, cluster
+    entry = ConfigEntry("retention.ms", "3600000", incremental_operation=AlterConfigOpType.SET)
+    kept = ConfigResource(ConfigResource.Type.TOPIC, "b", incremental_configs=[entry])
+    (future,) = client.incremental_alter_configs([kept]).values()
+    future.result(SECONDS)
+    (future,) = client.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, "b")]).values()
+    assert future.result(SECONDS)["retention.ms"].value == "3600000"
     for future in client.delete_topics(["a"]).values():
         future.result(SECONDS)
     assert "a" not in client.list_topics(timeout=SECONDS).topics

@@ -4,7 +4,7 @@ import sys
 import time
 
 from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import NewTopic
+from kafka.admin import ConfigResource, ConfigResourceType, NewTopic
 from kafka.errors import TopicAlreadyExistsError
 from python_job import Job
 
@@ -58,6 +58,13 @@ def admin(bootstrap):
     print("grown")
     (topic,) = client.describe_topics(["kept"])
     assert len(topic["partitions"]) == 5, topic
+    (page,) = client.describe_topic_partitions(["kept"])["topics"]
+    assert [one["partition_index"] for one in page["partitions"]] == list(range(5)), page
+    kept = ConfigResource(ConfigResourceType.TOPIC, "kept", configs={"retention.ms": "7200000"})
+    client.alter_configs([kept])
+    told = client.describe_configs([kept])["topic"]["kept"]["retention.ms"]
+    assert told["value"] == "7200000" and told["config_source"] == "DYNAMIC_TOPIC_CONFIG", told
+    assert client.list_partition_reassignments() == {}
     client.delete_topics(["gone"])
     print("deleted")
     assert client.list_topics() == ["kept"], client.list_topics()
