@@ -98,6 +98,10 @@ pub const PINNED_RING_MULTIPLE_MAX: u64 = 2;
 pub const HOUSEKEEPING_EVERY_MS: u64 = 500;
 /// Decompressed bytes of one batch that a search by time looks at; beyond them it answers with the batch's first offset.
 pub const SCAN_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Records of a refused batch that its answer names; the rest is refused with them unnamed.
+pub const RECORD_ERRORS_MAX: usize = 1_000;
+/// Decompressed bytes of one batch that is compressed anew: they are in memory at once, on one thread.
+pub const RECOMPRESS_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Decompressed bytes of one snappy block, which has to be in memory whole.
 pub const SNAPPY_BLOCK_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Searches by time per core that read or decompress at once; more wait.

@@ -104,6 +104,8 @@ pub(super) enum Wait {
     Partition(TopicPartition),
     /// Room in the ring (S6).
     Ring,
+    /// A look inside a batch, off the core; `Event::Inspected` follows.
+    Inspection,
 }
 
 /// One API.

@@ -11,7 +11,7 @@ use crate::base::clock::Now;
 use crate::base::ids::{BrokerId, ConnectionId, CoreId};
 use crate::base::limits::TIMEOUT_SCAN_MS;
 use crate::base::storage::DiskSpace;
-use crate::broker::api::{self, Context, Outcome};
+use crate::broker::api::{self, Context, Held, Outcome};
 use crate::broker::controller_seat::ControllerSeat;
 use crate::broker::counters::Counters;
 use crate::broker::delayed::fetch::DelayedFetches;
@@ -153,6 +153,12 @@ impl Broker {
                 }
             }
             Event::Log(input) => self.log.handle(input, now),
+            Event::Inspected { connection, inspected } => {
+                if let Some(Held::Produce(run)) = self.sessions.held_mut(connection) {
+                    run.inspected(inspected);
+                    self.resume(connection, now);
+                }
+            }
             Event::MetadataFiles { ticket, done } => self.metadata_files_done(ticket, &done, now),
             Event::Mesh { from, message } => self.receive(from, message, now),
             Event::Space(space) => {

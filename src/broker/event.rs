@@ -5,6 +5,7 @@ use crate::base::ids::{ConnectionId, CoreId};
 use crate::base::storage::{DiskSpace, FileOp, FilesDone};
 use crate::broker::message::Message;
 use crate::log::effect::{LogEffect, LogInput};
+use crate::wire::inspection::{Inspection, Objection};
 use bytes::BytesMut;
 use std::net::SocketAddr;
 
@@ -24,6 +25,8 @@ pub enum Event {
     Unsent { connection: ConnectionId, bytes: usize },
     /// A disk completion for this core's log.
     Log(LogInput),
+    /// [`Effect::Inspect`] ended.
+    Inspected { connection: ConnectionId, inspected: Result<BytesMut, Objection> },
     /// File operations of the metadata log ended (core 0).
     MetadataFiles { ticket: u64, done: FilesDone },
     /// From another core of this machine.
@@ -51,6 +54,8 @@ pub enum Effect {
     HandOver { connection: ConnectionId, to: CoreId },
     /// For the journal and the segments of this core.
     Log(LogEffect),
+    /// Look inside a batch ([`Inspection::perform`]), off the core. One at a time for a connection.
+    Inspect { connection: ConnectionId, inspection: Box<Inspection> },
     /// For the metadata log (core 0), in order, one batch at a time.
     MetadataFiles { ticket: u64, ops: Vec<FileOp> },
     /// To another core; bounded, batched per turn. In order per pair of cores.

@@ -404,7 +404,14 @@ impl Sessions {
         match wait {
             Wait::Partition(partition) => self.by_partition.entry(partition).or_default().push(connection),
             Wait::Ring => self.by_ring.push(connection),
+            // Its end names the connection.
+            Wait::Inspection => {}
         }
+    }
+
+    /// The held request of a connection.
+    pub(super) fn held_mut(&mut self, connection: ConnectionId) -> Option<&mut Held> {
+        self.sessions.get_mut(&connection)?.held.as_mut().map(|(_, held)| held)
     }
 
     /// Takes out the held request, which is to be tried again.

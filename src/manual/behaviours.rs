@@ -27,7 +27,7 @@
 //! | C22 | a topic made again has another id; a Fetch by an unknown one gets 100 per partition |
 //! | C23 | Produce: one batch of magic 2, base offset 0, count = last delta + 1 > 0, no control bit, a sequence with a producer id: else 87; bad checksum 2; zstd below version 7: 76 |
 //! | C24 | a batch above `max.message.bytes`: 10 |
-//! | C25 | no key on a compacted topic: 87, the records named from version 8 on |
+//! | C25 | no key on a compacted topic, inside compressed batches too: 87, the records named from version 8 on |
 //! | C26 | the last five batches of a producer are known again with their offsets; gap or overlap 45, older epoch 47; unknown producers begin anywhere; sequences wrap |
 //! | C27 | acks other than -1, 0, 1: 21 |
 //! | C28 | LogAppendTime: told in the answer (else -1), attribute bit and checksum redone |
@@ -42,7 +42,8 @@
 //! | | Kafka | here |
 //! |---|---|---|
 //! | E1 | Produce 87, 2, 53, 21, 45 for what is wrong with a batch as a whole; versions 0-2 close the connection | the same |
-//! | | -1 for a codec bit on plain data, 32 for timestamps hours ahead, 87 for bytes behind the last record | taken: a batch is not decoded, but for keys on a compacted topic |
+//! | | 32 for timestamps hours ahead | the same if the batch's header says so; each record is looked at where the topic sets bounds of its own |
+//! | | -1 for a codec bit on plain data, 87 for bytes behind the last record | taken: a batch is not decoded, but for keys on a compacted topic, timestamp bounds and `compression.type` of the topic's own; then 87 |
 //! | E2 | odd deltas, timestamps, unused bits, producer id -2, incomplete bytes behind a batch are taken; a partition named twice is appended once, with what was named last | the same |
 //! | E3 | Produce with null records is never answered | 42 |
 //! | E4 | Fetch: an unknown isolation level and negative `partition_max_bytes` -1; offset -1 is 1; negative epochs are not checked. ListOffsets: -7 is 35, a partition named twice 42, a topic without partitions left out | 42 for the level, no error for the bytes; the rest the same |

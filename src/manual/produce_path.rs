@@ -7,6 +7,9 @@
 //!    ([`APIS`](crate::wire::api::APIS)), order of answers per connection.
 //! 3. `broker/api/produce`: partitions led elsewhere are answered NOT_LEADER_OR_FOLLOWER. Each batch is validated without
 //!    decoding it: the 61-byte header, the CRC32C once ([`record_batch`](crate::wire::record_batch)).
+//!    A topic that is compacted, bounds timestamps or sets `compression.type` has its batches looked into
+//!    ([`inspection`](crate::wire::inspection)): uncompressed ones at once; else the batch goes to the thread that computes, the request
+//!    is held, and later ones of its connection behind it. With Kafka's defaults no batch takes that way.
 //! 4. [`CoreLog::append`](crate::log::core_log::CoreLog::append): is the partition open, is there room in ring, memory and disk? The
 //!    producer's sequence is checked (a duplicate gets the offsets of its first arrival), base offset and leader epoch are
 //!    stamped (both lie outside Kafka's CRC), the batch becomes a journal frame and an entry of the tail. A batch that is a small

@@ -6,6 +6,7 @@
 use crate::base::offset::Durability;
 use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::topics::Topic;
+use crate::wire::compression::Compression;
 use std::collections::BTreeMap;
 
 /// Values a config may have.
@@ -80,6 +81,8 @@ const fn in_force(
 }
 
 const LONG_MAX: &str = "9223372036854775807";
+const TIMESTAMP_BEFORE_MAX_MS: i64 = i64::MAX;
+const TIMESTAMP_AFTER_MAX_MS: i64 = 3_600_000;
 const ANY: Kind = Kind::Long { min: i64::MIN, max: i64::MAX };
 const NATURAL: Kind = Kind::Long { min: 0, max: i64::MAX };
 const POSITIVE: Kind = Kind::Long { min: 1, max: i64::MAX };
@@ -89,9 +92,9 @@ const CODECS: Kind = Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzi
 #[rustfmt::skip] // one row a line
 pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("cleanup.policy", "log.cleanup.policy", "delete", Kind::ListOf(&["compact", "delete"]), "What happens to old records: delete them by time and size, keep the newest of each key (compact), or both."),
-    config("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }, "Level when the broker compresses with gzip."),
+    in_force("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }, "Level when the broker compresses with gzip."),
     config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int { min: 1, max: 17 }, "Level when the broker compresses with lz4."),
-    config("compression.type", "compression.type", "producer", CODECS, "The codec that batches are kept in; producer: as they came."),
+    in_force("compression.type", "compression.type", "producer", CODECS, "The codec that batches are kept in; producer: as they came."),
     config("compression.zstd.level", "compression.zstd.level", "3", Kind::Int { min: -131_072, max: 22 }, "Level when the broker compresses with zstd."),
     config("delete.retention.ms", "log.cleaner.delete.retention.ms", "86400000", NATURAL, "How long the marker of a deleted key stays in a compacted topic, milliseconds."),
     in_force("durability", "durability", "disk", Kind::OneOf(&["disk", "device", "memory"]), "When acks=1 and acks=all are answered: after the flush (disk), after the write (device), or once appended (memory)."),
@@ -106,8 +109,8 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", LONG_MAX, POSITIVE, "A record is compacted after this long at the latest, milliseconds."),
     in_force("max.message.bytes", "message.max.bytes", "1048588", Kind::Int { min: 0, max: i32::MAX }, "Largest record batch that is accepted, as it comes (compressed)."),
     config("message.downconversion.enable", "log.message.downconversion.enable", "true", Kind::Boolean, "Whether batches are converted for consumers of old formats; there are none any more."),
-    config("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL, "How far a record's timestamp may be ahead of the broker's clock, milliseconds."),
-    config("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL, "How far a record's timestamp may be behind the broker's clock, milliseconds."),
+    in_force("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL, "How far a record's timestamp may be ahead of the broker's clock, milliseconds."),
+    in_force("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL, "How far a record's timestamp may be behind the broker's clock, milliseconds."),
     in_force("message.timestamp.type", "log.message.timestamp.type", "CreateTime", Kind::OneOf(&["CreateTime", "LogAppendTime"]), "Whose clock a record carries: its producer's (CreateTime), or the broker's at the append (LogAppendTime)."),
     config("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio", "0.5", Kind::Double { min: 0.0, max: 1.0 }, "Share of the log that must be uncompacted before it is compacted."),
     config("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms", "0", NATURAL, "A record stays uncompacted for this long at least, milliseconds."),
@@ -235,6 +238,12 @@ pub struct TopicSettings {
     pub retention_bytes: Option<u64>,
     /// Whose time counts.
     pub timestamp_type: TimestampType,
+    /// How far a record's timestamp may be behind the broker's clock, milliseconds.
+    pub timestamp_before_max_ms: i64,
+    /// How far it may be ahead.
+    pub timestamp_after_max_ms: i64,
+    /// What records are kept in; `None`: as they came.
+    pub compression: Option<Compression>,
     /// Compared as the smaller of this and the replication factor.
     pub min_insync_replicas: i32,
     /// `cleanup.policy` names `compact`: null keys are refused.
@@ -259,10 +268,20 @@ impl TopicSettings {
                 "LogAppendTime" => TimestampType::LogAppendTime,
                 _ => TimestampType::CreateTime,
             },
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
+            compression: Compression::named(text("compression.type"), number("compression.gzip.level") as i32),
             min_insync_replicas: number("min.insync.replicas") as i32,
             compacted: text("cleanup.policy").split(',').any(|word| word.trim() == "compact"),
             deleted: text("cleanup.policy").split(',').any(|word| word.trim() == "delete"),
         }
+    }
+
+    /// Each batch's records have to be looked at for their timestamps. With Kafka's defaults the header's largest one will do: nobody
+    /// sends records a day ahead in a batch that denies it.
+    pub fn looks_at_timestamps(&self) -> bool {
+        let defaults = (TIMESTAMP_BEFORE_MAX_MS, TIMESTAMP_AFTER_MAX_MS);
+        (self.timestamp_before_max_ms, self.timestamp_after_max_ms) != defaults
     }
 
     /// Of a topic of the image.

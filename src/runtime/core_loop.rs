@@ -12,7 +12,7 @@
 //! L2: nothing but [`Readiness::wait`] ever blocks.
 
 use crate::base::clock::Now;
-use crate::base::ids::CoreId;
+use crate::base::ids::{ConnectionId, CoreId};
 use crate::base::storage::{FilesDone, Storage};
 use crate::broker::broker::Broker;
 use crate::broker::event::{Effect, Event};
@@ -32,7 +32,9 @@ use crate::runtime::sockets::hand_over::Moved;
 use crate::runtime::sockets::relief::ANSWER_WAIT_MS;
 use crate::runtime::sockets::{SocketSettings, Sockets};
 use crate::runtime::timer::Ticker;
+use crate::wire::inspection::Objection;
 use crate::wire::record_heads::Unreadable;
+use bytes::BytesMut;
 use socket2::Socket;
 use std::io::Error;
 use std::rc::Rc;
@@ -57,6 +59,8 @@ pub enum Letter {
     Files(FilesOwner, FilesDone),
     /// A look inside a batch ended.
     Scanned(Ticket, Result<Option<FoundRecord>, Unreadable>),
+    /// A look inside a batch of this connection ended.
+    Inspected(ConnectionId, Result<BytesMut, Objection>),
     /// From another core.
     Mesh(Parcel),
     /// A connection that belongs here.
@@ -232,6 +236,9 @@ impl CoreLoop {
                     self.inbox.push(Event::Log(LogInput::Files { ticket, done }));
                 }
                 Letter::Scanned(ticket, found) => self.inbox.push(Event::Log(LogInput::Scanned { ticket, found })),
+                Letter::Inspected(connection, inspected) => {
+                    self.inbox.push(Event::Inspected { connection, inspected });
+                }
                 Letter::Files(FilesOwner::Metadata(ticket), done) => {
                     self.inbox.push(Event::MetadataFiles { ticket, done });
                 }
@@ -298,6 +305,7 @@ impl CoreLoop {
             Effect::PauseReading { connection, paused } => self.sockets.pause(connection, paused),
             Effect::HandOver { connection, to } => self.sockets.hand_over(connection, to),
             Effect::Log(effect) => self.disk.perform(effect),
+            Effect::Inspect { connection, inspection } => self.disk.inspect(connection, *inspection),
             Effect::MetadataFiles { ticket, ops } => self.disk.files(FilesOwner::Metadata(ticket), ops),
             Effect::Send { to, message } => self.mesh.send(to, message),
             Effect::Fatal { why } => {

@@ -1,6 +1,7 @@
 //! What a core wants of the disk: journal operations through its ring, file operations through the blocking pool. Lives on one
 //! core; ends are reported through the inbox and the mailbox.
 
+use crate::base::ids::ConnectionId;
 use crate::base::storage::FileOp;
 use crate::broker::event::Event;
 use crate::log::effect::{LogEffect, Ticket};
@@ -9,6 +10,7 @@ use crate::runtime::core_loop::Letter;
 use crate::runtime::inbox::Inbox;
 use crate::runtime::journal_ring::JournalRing;
 use crate::runtime::mailbox::Mailbox;
+use crate::wire::inspection::Inspection;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -54,6 +56,13 @@ impl Disk {
                 self.blocking.compute(Box::new(work));
             }
         }
+    }
+
+    /// Looks inside a batch off the core, on the thread that does so for searches.
+    pub fn inspect(&mut self, connection: ConnectionId, inspection: Inspection) {
+        let mailbox = self.mailbox.clone();
+        let work = move || mailbox.post(Letter::Inspected(connection, inspection.perform()));
+        self.blocking.compute(Box::new(work));
     }
 
     /// Performs file operations off the core.

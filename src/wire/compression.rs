@@ -4,17 +4,84 @@
 //! length and raw snappy), lz4 frames, zstd. Every decoder here is safe code, since what it reads came from a client.
 //! Memory: the decoder's window (32 KiB gzip, two blocks of at most 4 MiB lz4, 128 MiB zstd) or one snappy block.
 
+//! The other way, for topics whose `compression.type` is not `producer`: what the decoders of all clients take (xerial snappy,
+//! lz4 frames of independent blocks of 64 KiB). Levels count for gzip; lz4 and zstd have one, the fast one.
+
 use crate::base::limits::SNAPPY_BLOCK_BYTES_MAX;
+use flate2::Compression as GzipLevel;
 use flate2::read::MultiGzDecoder;
-use lz4_flex::frame::FrameDecoder;
+use flate2::write::GzEncoder;
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 use ruzstd::decoding::StreamingDecoder;
-use std::io::{Error, ErrorKind, Read, Result};
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
+use std::io::{Error, ErrorKind, Read, Result, Write};
 
 const NONE: i16 = 0;
 const GZIP: i16 = 1;
 const SNAPPY: i16 = 2;
 const LZ4: i16 = 3;
 const ZSTD: i16 = 4;
+
+/// What records are compressed with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compression {
+    /// As in the attributes of a batch; 0: not at all.
+    pub codec: i16,
+    /// 1 to 9 for gzip, or -1 for its usual one.
+    pub gzip_level: i32,
+}
+
+impl Compression {
+    /// By Kafka's name of a codec; `None` for `producer`, and for what is no codec.
+    pub fn named(name: &str, gzip_level: i32) -> Option<Compression> {
+        let codec = match name {
+            "uncompressed" => NONE,
+            "gzip" => GZIP,
+            "snappy" => SNAPPY,
+            "lz4" => LZ4,
+            "zstd" => ZSTD,
+            _ => return None,
+        };
+        Some(Compression { codec, gzip_level })
+    }
+
+    /// Compresses the records of a batch.
+    pub fn compress(&self, records: Vec<u8>) -> Vec<u8> {
+        const WRITES: &str = "memory takes everything";
+        match self.codec {
+            GZIP => {
+                let level = u32::try_from(self.gzip_level).map_or(GzipLevel::default(), GzipLevel::new);
+                let mut encoder = GzEncoder::new(Vec::new(), level);
+                encoder.write_all(&records).expect(WRITES);
+                encoder.finish().expect(WRITES)
+            }
+            SNAPPY => xerial(&records),
+            LZ4 => {
+                let info = FrameInfo::new().block_mode(BlockMode::Independent).block_size(BlockSize::Max64KB);
+                let mut encoder = FrameEncoder::with_frame_info(info, Vec::new());
+                encoder.write_all(&records).expect(WRITES);
+                encoder.finish().expect(WRITES)
+            }
+            ZSTD => compress_to_vec(&records[..], CompressionLevel::Fastest),
+            _ => records,
+        }
+    }
+}
+
+/// Blocks of 32 KiB behind a header, as Java clients write them.
+fn xerial(records: &[u8]) -> Vec<u8> {
+    let mut out = XERIAL_MAGIC.to_vec();
+    out.extend_from_slice(&[0, 0, 0, 1, 0, 0, 0, 1]);
+    let mut encoder = snap::raw::Encoder::new();
+    for block in records.chunks(XERIAL_BLOCK_BYTES) {
+        let compressed = encoder.compress_vec(block).expect("a block of legal size");
+        out.extend_from_slice(&(compressed.len() as i32).to_be_bytes());
+        out.extend_from_slice(&compressed);
+    }
+    out
+}
+
+const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 
 /// A reader of what `records` (the bytes behind a batch's header) decompress to. `codec` as in the batch's attributes.
 pub fn decompress<'a>(codec: i16, records: &'a [u8]) -> Result<Box<dyn Read + 'a>> {
@@ -96,6 +163,7 @@ fn invalid(why: &'static str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::prng::Prng;
 
     fn read(codec: i16, records: &[u8]) -> Result<Vec<u8>> {
         let mut all = Vec::new();
@@ -103,7 +171,7 @@ mod tests {
         Ok(all)
     }
 
-    fn xerial(blocks: &[&[u8]]) -> Vec<u8> {
+    fn xerial_of(blocks: &[&[u8]]) -> Vec<u8> {
         let mut bytes = [XERIAL_MAGIC, b"junkjunk"].concat();
         for block in blocks {
             let compressed = snap::raw::Encoder::new().compress_vec(block).expect("compresses");
@@ -118,7 +186,31 @@ mod tests {
         let text = b"abcabcabcabcabcabcabc".repeat(1000);
         let raw = snap::raw::Encoder::new().compress_vec(&text).expect("compresses");
         assert_eq!(read(SNAPPY, &raw).expect("decompresses"), text);
-        assert_eq!(read(SNAPPY, &xerial(&[&text[..500], &[], &text[500..]])).expect("decompresses"), text);
+        assert_eq!(read(SNAPPY, &xerial_of(&[&text[..500], &[], &text[500..]])).expect("decompresses"), text);
+    }
+
+    /// Random bytes, text that repeats and runs, of sizes around every block border: all of it comes back.
+    #[test]
+    fn what_is_compressed_here_is_read_here() {
+        let mut prng = Prng::new(7);
+        for round in 0..400 {
+            let bytes = [0, 1, 100, 32 * 1024, 64 * 1024, 128 * 1024, 300_000][prng.below(7) as usize] + prng.below(50);
+            let alphabet = [1, 2, 30, 256][prng.below(4) as usize];
+            let repeats = 1 + prng.below(20);
+            let mut records = Vec::new();
+            while (records.len() as u64) < bytes {
+                let from = prng.below(records.len() as u64 + 1) as usize;
+                match prng.below(repeats) {
+                    0 => records.extend((0..prng.below(200)).map(|_| prng.below(alphabet) as u8)),
+                    _ => records.extend_from_within(from..(from + 300).min(records.len())),
+                }
+            }
+            for codec in [NONE, GZIP, SNAPPY, LZ4, ZSTD] {
+                let compression = Compression { codec, gzip_level: [-1, 1, 9][prng.below(3) as usize] };
+                let compressed = compression.compress(records.clone());
+                assert!(read(codec, &compressed).expect("decompresses") == records, "codec {codec}, round {round}");
+            }
+        }
     }
 
     #[test]

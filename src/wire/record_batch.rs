@@ -261,6 +261,16 @@ pub fn apply_timestamp_type(batch: &mut [u8], header: &mut BatchHeader, log_appe
     batch[17..21].copy_from_slice(&header.crc.to_be_bytes());
 }
 
+/// Says of a batch whose records were replaced what they are compressed with; length and CRC follow what is there.
+pub fn set_codec(batch: &mut [u8], codec: i16) {
+    let length = i32::try_from(batch.len() - LENGTH_PREFIX_BYTES).expect("a batch is below 2 GiB");
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    let attributes = i16::from_be_bytes(field(batch, 21)) & !CODEC_MASK | codec;
+    batch[21..23].copy_from_slice(&attributes.to_be_bytes());
+    let crc = crc32c::crc32c(&batch[21..]);
+    batch[17..21].copy_from_slice(&crc.to_be_bytes());
+}
+
 /// Walks batches that lie one behind the other. Ends after the last byte, or with the first error; bytes of a batch that is not
 /// whole are [`BatchError::Incomplete`]. Checks no CRC.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! Offsets and timestamps of the records in a v2 batch, one after the other; keys, values and headers are passed over.
 //!
 //! ```text
-//! record  length varint (of what follows) | attributes i8 | timestamp delta varlong | offset delta varint | key, value, headers
+//! record  length varint (of what follows) | attributes i8 | timestamp delta varlong | offset delta varint | key length varint (-1: none) | key, value, headers
 //! ```
 //! Varints are zigzag LEB128. The reader stops after the batch's record count, at an error, or when it has read
 //! [`SCAN_BYTES_MAX`] bytes: what a client compressed may grow without bound.
@@ -18,6 +18,8 @@ pub struct RecordHead {
     pub offset_delta: i32,
     /// Milliseconds.
     pub timestamp: i64,
+    /// It has a key, be it empty.
+    pub keyed: bool,
 }
 
 /// The records cannot be read: unknown or broken compression, a broken record, or more bytes than anybody wants to read.
@@ -55,17 +57,30 @@ impl<'a> RecordHeads<'a> {
         })
     }
 
+    /// True if nothing follows the last record. To be asked when all were read.
+    pub fn is_at_end(&mut self) -> bool {
+        if self.at == self.filled {
+            self.at = 0;
+            self.filled = self.source.read(&mut self.buffer).unwrap_or(1);
+        }
+        self.at == self.filled
+    }
+
     fn record(&mut self) -> Result<RecordHead, Unreadable> {
         let length = self.varint(5)?;
         let before = self.bytes_left;
         self.byte()?;
         let timestamp_delta = self.varint(10)?;
         let offset_delta = i32::try_from(self.varint(5)?).map_err(|_| Unreadable)?;
+        let key_bytes = self.varint(5)?;
         let used = (before - self.bytes_left) as i64;
         let rest = length.checked_sub(used).and_then(|rest| u64::try_from(rest).ok()).ok_or(Unreadable)?;
+        if key_bytes < -1 || key_bytes > rest as i64 {
+            return Err(Unreadable);
+        }
         self.skip(rest)?;
         let timestamp = self.append_time.unwrap_or_else(|| self.base_timestamp.wrapping_add(timestamp_delta));
-        Ok(RecordHead { offset_delta, timestamp })
+        Ok(RecordHead { offset_delta, timestamp, keyed: key_bytes >= 0 })
     }
 
     fn varint(&mut self, bytes_max: u32) -> Result<i64, Unreadable> {

@@ -15,7 +15,7 @@ fn varint(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
-fn compress(codec: i16, plain: &[u8]) -> Vec<u8> {
+pub fn compress(codec: i16, plain: &[u8]) -> Vec<u8> {
     match codec {
         1 => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
@@ -34,7 +34,7 @@ fn compress(codec: i16, plain: &[u8]) -> Vec<u8> {
 }
 
 /// A batch with a record for each timestamp.
-fn timed(codec: i16, timestamps: &[i64], value_bytes: usize) -> Vec<u8> {
+pub fn timed(codec: i16, timestamps: &[i64], value_bytes: usize) -> Vec<u8> {
     let mut records = Vec::new();
     for (index, timestamp) in timestamps.iter().enumerate() {
         let mut record = vec![0];

@@ -18,6 +18,7 @@ mod every_version;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;
+mod live_configs;
 mod metadata;
 mod produce;
 mod retention;

@@ -45,6 +45,8 @@ pub struct World {
     pub hold_metadata: bool,
     /// Messages between cores wait likewise.
     pub hold_mesh: bool,
+    /// Looks inside batches wait likewise.
+    pub hold_inspections: bool,
     /// The network takes no answers until this is false and the world runs again (clients see them nevertheless).
     pub hold_sends: bool,
     /// The next journal flush fails.
@@ -67,6 +69,7 @@ enum Held {
     Log(LogEffect),
     Metadata(Effect),
     Message(Effect),
+    Inspection(Effect),
 }
 
 impl World {
@@ -93,6 +96,7 @@ impl World {
             hold_files: false,
             hold_metadata: false,
             hold_mesh: false,
+            hold_inspections: false,
             hold_sends: false,
             fail_flush: false,
             held: VecDeque::new(),
@@ -332,6 +336,11 @@ impl World {
             }
             Effect::HandOver { connection, to } => self.hand_over(core, connection, usize::from(to.0)),
             Effect::Log(effect) => self.perform_log(core, effect),
+            Effect::Inspect { .. } if self.hold_inspections => self.held.push_back((core, Held::Inspection(effect))),
+            Effect::Inspect { connection, inspection } => {
+                let inspected = inspection.perform();
+                self.events.push_back((core, Event::Inspected { connection, inspected }));
+            }
             Effect::MetadataFiles { .. } if self.hold_metadata => self.held.push_back((core, Held::Metadata(effect))),
             Effect::MetadataFiles { ticket, ops } => {
                 let done = self.disk.perform_all(&ops);
@@ -387,7 +396,7 @@ impl World {
         for (core, held) in std::mem::take(&mut self.held) {
             match held {
                 Held::Log(effect) => self.perform_log(core, effect),
-                Held::Metadata(effect) | Held::Message(effect) => self.perform(core, effect),
+                Held::Metadata(effect) | Held::Message(effect) | Held::Inspection(effect) => self.perform(core, effect),
             }
         }
     }

@@ -7,7 +7,9 @@
 //! - Versions 10 and 11 carry a leader hint with NOT_LEADER_OR_FOLLOWER (KIP-951).
 //! - Transactions do not exist yet: a transactional batch gets INVALID_TXN_STATE, without transactional id
 //!   TRANSACTIONAL_ID_AUTHORIZATION_FAILED as Kafka does.
-//! - On a compacted topic a record without a key is INVALID_RECORD, named in the answer (8 on), if the batch is uncompressed.
+//! - A record without a key on a compacted topic is INVALID_RECORD, one with a timestamp too far from the broker's clock
+//!   INVALID_TIMESTAMP, and the answer names it (8 on). Only topics with configs of their own have every batch looked into.
+//! - What is compressed, or to be compressed anew (`compression.type`), is looked into on another thread; the request is held.
 //! - Null records get INVALID_REQUEST (Kafka never answers them). UNKNOWN_SERVER_ERROR is never sent.
 
 use crate::base::clock::Now;
@@ -16,18 +18,19 @@ use crate::base::ids::CoreId;
 use crate::broker::api::{Api, Context, Held, Outcome, Wait};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::produce::{ParkedProduce, ProduceWait};
+use crate::broker::event::Effect;
 use crate::broker::forwarding::PartAnswer;
 use crate::broker::partition::{Led, NotLed, find_led};
 use crate::log::core_log::{Append, AppendError, Appendable, CoreLog, Openness};
 use crate::metadata::topic_config::{TimestampType, TopicSettings};
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
+use crate::wire::inspection::{Inspection, Objection, Unwanted};
 use crate::wire::produce::{
     ProducePartition, ProduceRequest, ProduceResponse, ProduceResponsePartition, ProduceResponseTopic, RecordError,
 };
 use crate::wire::reader::DecodeError;
-use crate::wire::record::records_without_key;
-use crate::wire::record_batch::{BatchHeader, HEADER_BYTES, apply_timestamp_type, validate_for_produce};
+use crate::wire::record_batch::{BatchHeader, apply_timestamp_type, validate_for_produce};
 use bytes::BytesMut;
 
 /// See the module.
@@ -45,6 +48,18 @@ pub(in crate::broker) struct ProduceRun {
     failed: bool,
     /// Cores that lead partitions of this request.
     misrouted: Vec<CoreId>,
+    /// Of the partition that is next.
+    inspection: Inspected,
+}
+
+/// How far a batch is looked into.
+#[derive(Debug, Default)]
+enum Inspected {
+    #[default]
+    NotYet,
+    UnderWay,
+    Done,
+    Objected(Objection),
 }
 
 impl Api for Produce {
@@ -66,6 +81,7 @@ impl Api for Produce {
             waits: Vec::new(),
             failed: false,
             misrouted: Vec::new(),
+            inspection: Inspected::NotYet,
         };
         advance(broker, context, Box::new(run), now)
     }
@@ -101,7 +117,7 @@ impl ProduceRun {
             let partitions = Vec::with_capacity(requested.partitions.len());
             self.response.topics.push(ProduceResponseTopic { name: requested.name.clone(), partitions });
         }
-        let Broker { core, image, log, topics, counters, .. } = broker;
+        let Broker { core, image, log, topics, counters, effects, .. } = broker;
         let target =
             image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
         while let Some(partition) = requested.partitions.get_mut(self.partition_at) {
@@ -116,7 +132,21 @@ impl ProduceRun {
                 Ok(led) => {
                     let target = target.as_ref().expect("a partition of a topic");
                     let transactional = self.request.transactional_id.is_some();
-                    match append_partition(log, led, target, partition, transactional, context, now) {
+                    match append_partition(
+                        log,
+                        led,
+                        target,
+                        (partition, &mut self.inspection),
+                        transactional,
+                        context,
+                        now,
+                    ) {
+                        Err(Refusal::Inspect(inspection)) => {
+                            let connection = context.answer.connection;
+                            effects.push_back(Effect::Inspect { connection, inspection });
+                            self.inspection = Inspected::UnderWay;
+                            return Err(Wait::Inspection);
+                        }
                         Err(Refusal::Wait(wait)) => {
                             open_all(log, image, *core, target.topic, &requested.partitions[self.partition_at..]);
                             return Err(wait);
@@ -141,12 +171,25 @@ impl ProduceRun {
                     {
                         self.misrouted.push(core);
                     }
-                    answers.push(refusal.answer(index));
+                    answers.push(refusal.answer(&requested.name, index));
                 }
             }
+            self.inspection = Inspected::NotYet;
             self.partition_at += 1;
         }
         Ok(())
+    }
+
+    /// The look inside the batch that is next has ended.
+    pub(in crate::broker) fn inspected(&mut self, inspected: Result<BytesMut, Objection>) {
+        let partition = &mut self.request.topics[self.topic_at].partitions[self.partition_at];
+        self.inspection = match inspected {
+            Ok(batch) => {
+                partition.records = Some(batch);
+                Inspected::Done
+            }
+            Err(objection) => Inspected::Objected(objection),
+        };
     }
 
     fn finish(mut self, broker: &mut Broker, context: &Context, now: Now) -> Outcome {
@@ -193,11 +236,12 @@ impl ProduceRun {
 /// Why nothing was appended to one partition.
 enum Refusal {
     Code(ErrorCode, Option<&'static str>),
-    /// Records without a key, by index.
-    NoKey(Vec<i32>),
+    Objection(Objection),
     NotLed(NotLed),
     /// Not refused: to be tried again.
     Wait(Wait),
+    /// Not refused: to be looked into elsewhere.
+    Inspect(Box<Inspection>),
 }
 
 impl Refusal {
@@ -205,7 +249,7 @@ impl Refusal {
         Refusal::Code(code, None)
     }
 
-    fn answer(self, index: i32) -> ProduceResponsePartition {
+    fn answer(self, topic: &str, index: i32) -> ProduceResponsePartition {
         match self {
             Refusal::Code(code, why) => ProduceResponsePartition::refused(index, code, why.map(Into::into)),
             Refusal::NotLed(not_led) => {
@@ -215,14 +259,8 @@ impl Refusal {
                 }
                 answer
             }
-            Refusal::NoKey(indexes) => {
-                let why = Some("Compacted topic cannot accept message without key".into());
-                let mut answer = ProduceResponsePartition::refused(index, ErrorCode::InvalidRecord, why);
-                let error = |batch_index| RecordError { batch_index, message: answer.error_message.clone() };
-                answer.record_errors = indexes.into_iter().map(error).collect();
-                answer
-            }
-            Refusal::Wait(_) => unreachable!("a wait is no answer"),
+            Refusal::Objection(objection) => objected(objection, topic, index),
+            Refusal::Wait(_) | Refusal::Inspect(_) => unreachable!("a wait is no answer"),
         }
     }
 }
@@ -239,7 +277,7 @@ fn append_partition(
     log: &mut CoreLog,
     led: Led,
     target: &Target<'_>,
-    partition: &mut ProducePartition,
+    (partition, inspected): (&mut ProducePartition, &mut Inspected),
     transactional: bool,
     context: &Context,
     now: Now,
@@ -253,12 +291,26 @@ fn append_partition(
     let Some(records) = &mut partition.records else {
         return Err(Refusal::Code(ErrorCode::InvalidRequest, Some("the records are null")));
     };
-    let mut header = validate_for_produce(records, context.version, target.settings.max_message_bytes)
+    // What was compressed here is of no version of the protocol.
+    let (version, inspect) = match std::mem::take(inspected) {
+        Inspected::NotYet => (context.version, true),
+        Inspected::Done => (i16::MAX, false),
+        Inspected::Objected(objection) => return Err(Refusal::Objection(objection)),
+        Inspected::UnderWay => {
+            *inspected = Inspected::UnderWay;
+            return Err(Refusal::Wait(Wait::Inspection));
+        }
+    };
+    let mut header = validate_for_produce(records, version, target.settings.max_message_bytes)
         .map_err(|reject| Refusal::Code(reject.error, Some(reject.message)))?;
     check_transaction(&header, transactional)?;
-    if target.settings.compacted {
-        check_keys(&header, records)?;
+    if inspect && let Some(inspection) = inspection_of(&header, &target.settings, records, now) {
+        if inspection.is_work() {
+            return Err(Refusal::Inspect(Box::new(inspection)));
+        }
+        *records = inspection.perform().map_err(Refusal::Objection)?;
     }
+    *inspected = Inspected::Done;
     match log.appendable_for(header.total_bytes as u64) {
         Appendable::Paused => return Err(Refusal::Wait(Wait::Ring)),
         appendable => check_appendable(appendable)?,
@@ -302,15 +354,64 @@ fn check_transaction(header: &BatchHeader, transactional: bool) -> Result<(), Re
     }
 }
 
-/// A compacted topic keeps the newest record of each key, so each has to have one. Compressed batches are not looked into.
-fn check_keys(header: &BatchHeader, batch: &[u8]) -> Result<(), Refusal> {
-    if header.codec() != 0 {
-        return Ok(());
+/// What the topic's configs want to know of the records, if anything; the batch goes with it.
+fn inspection_of(
+    header: &BatchHeader,
+    settings: &TopicSettings,
+    records: &mut BytesMut,
+    now: Now,
+) -> Option<Inspection> {
+    let earliest = now.wall_ms.saturating_sub(settings.timestamp_before_max_ms);
+    let latest = now.wall_ms.saturating_add(settings.timestamp_after_max_ms);
+    let timestamps = (settings.timestamp_type == TimestampType::CreateTime
+        && (header.max_timestamp > latest || settings.looks_at_timestamps()))
+    .then_some(earliest..=latest);
+    let compression = settings.compression.filter(|compression| compression.codec != header.codec());
+    if !settings.compacted && timestamps.is_none() && compression.is_none() {
+        return None;
     }
-    let malformed = Refusal::Code(ErrorCode::InvalidRecord, Some("the records do not agree with their count"));
-    let records = &batch[HEADER_BYTES..header.total_bytes];
-    let without = records_without_key(records, header.record_count).map_err(|_| malformed)?;
-    if without.is_empty() { Ok(()) } else { Err(Refusal::NoKey(without)) }
+    let mut batch = std::mem::take(records);
+    batch.truncate(header.total_bytes);
+    Some(Inspection { batch, keys: settings.compacted, timestamps, compression })
+}
+
+/// The answer to a batch with records that the topic does not take; its words are Kafka's.
+fn objected(objection: Objection, topic: &str, index: i32) -> ProduceResponsePartition {
+    let refused = |code, why: String| ProduceResponsePartition::refused(index, code, Some(why.into()));
+    let (unwanted, timestamps) = match objection {
+        Objection::Unreadable => {
+            return refused(ErrorCode::InvalidRecord, "the records do not agree with their count and lengths".into());
+        }
+        Objection::TooLarge => {
+            return refused(ErrorCode::MessageTooLarge, "the decompressed records are too large".into());
+        }
+        Objection::Records { unwanted, timestamps } => (unwanted, timestamps),
+    };
+    let mut answer = match unwanted.iter().any(|one| one.timestamp.is_some()) {
+        true => {
+            let why = "One or more records have been rejected due to invalid timestamp";
+            refused(ErrorCode::InvalidTimestamp, why.into())
+        }
+        false => {
+            let count = unwanted.len();
+            let why = format!("One or more records have been rejected due to {count} record errors in total");
+            refused(ErrorCode::InvalidRecord, why)
+        }
+    };
+    let error = |one: Unwanted| {
+        let message = match (one.timestamp, &timestamps) {
+            (Some(timestamp), Some(legal)) => format!(
+                "Timestamp {timestamp} of message with offset {} is out of range. The timestamp should be within [{}, {}]",
+                one.index,
+                legal.start(),
+                legal.end()
+            ),
+            _ => format!("Compacted topic cannot accept message without key in topic partition {topic}-{index}"),
+        };
+        RecordError { batch_index: one.index, message: Some(message.into()) }
+    };
+    answer.record_errors = unwanted.into_iter().map(error).collect();
+    answer
 }
 
 fn check_appendable(appendable: Appendable) -> Result<(), Refusal> {
