@@ -18,14 +18,14 @@ use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerReque
 use crate::metadata::broker_wide::{Changeable, changeable};
 use crate::metadata::controller::alter_configs::{AlteredResource, alter_configs};
 use crate::metadata::controller::create_partitions::create_partitions;
-use crate::metadata::controller::create_topics::{auto_create_topics, create_topics};
+use crate::metadata::controller::create_topics::{CreateTopicResult, NewTopic, auto_create_topics, create_topics};
 use crate::metadata::controller::delete_topics::{delete_topics, forget_topic};
 use crate::metadata::controller::machine::clean_shutdown_records;
 use crate::metadata::controller::producer_ids::allocate_producer_ids;
 use crate::metadata::controller::{ControllerSettings, Refused};
 use crate::metadata::log::MetadataLog;
 use crate::metadata::record::ResourceType;
-use crate::metadata::topic_config::overrides_not_in_force;
+use crate::metadata::topic_config::IdleConfigs;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -64,6 +64,7 @@ pub(super) struct ControllerSeat {
     forgotten: BTreeMap<TopicId, BTreeSet<CoreId>>,
     outbox: VecDeque<(CoreId, Message)>,
     stop: StopStep,
+    idle_configs: IdleConfigs,
     /// When the metadata log may have something to do by itself (marks, a full disk), monotonic nanoseconds.
     wake_ns: Option<u64>,
 }
@@ -90,6 +91,7 @@ impl ControllerSeat {
             forgotten: BTreeMap::new(),
             outbox: VecDeque::new(),
             stop: StopStep::Running,
+            idle_configs: IdleConfigs::default(),
             wake_ns: Some(0),
         }
     }
@@ -121,11 +123,11 @@ impl ControllerSeat {
         let image = self.log.proposed().clone();
         let (records, answer) = match request {
             ControllerRequest::CreateTopics { topics, validate_only } => {
-                for topic in topics.iter().filter(|_| !validate_only) {
-                    let configs = topic.configs.iter().cloned();
-                    warn_not_in_force(&topic.name, configs.filter_map(|(key, value)| Some((key, value?))).collect());
-                }
                 let decision = create_topics(&image, &self.settings, &topics, validate_only, &mut self.entropy);
+                let refused = |one: &&CreateTopicResult| one.outcome.is_err();
+                let refused: BTreeSet<&str> = decision.answer.iter().filter(refused).map(|one| &*one.name).collect();
+                let made = |topic: &&NewTopic| !validate_only && !refused.contains(&*topic.name);
+                topics.iter().filter(made).for_each(|topic| warn_of_new_topic(topic, &mut self.idle_configs));
                 (decision.records, ControllerAnswer::CreateTopics(decision.answer))
             }
             ControllerRequest::CreatePartitions { topics, validate_only } => {
@@ -135,7 +137,9 @@ impl ControllerSeat {
             ControllerRequest::AlterConfigs { resources, validate_only } => {
                 let decision = alter_configs(&image, &self.settings.broker_wide, &resources, validate_only);
                 let altered = resources.iter().zip(&decision.answer).filter(|(_, outcome)| outcome.is_ok());
-                altered.filter(|_| !validate_only).for_each(|(resource, _)| warn_of_changes(resource));
+                altered
+                    .filter(|_| !validate_only)
+                    .for_each(|(resource, _)| warn_of_changes(resource, &mut self.idle_configs));
                 (decision.records, ControllerAnswer::AlterConfigs(decision.answer))
             }
             ControllerRequest::AutoCreateTopics { names } => {
@@ -277,19 +281,23 @@ impl ControllerSeat {
 /// While a full disk keeps the metadata log from growing, it is asked this often whether it can.
 const FULL_WAKE_MS: u64 = 1_000;
 
-fn warn_of_changes(resource: &AlteredResource) {
-    let set = resource.changes.iter().filter_map(|change| Some((change.key.as_str(), change.value.as_deref()?)));
-    // Broker configs go by the name of the topic configs that they stand for.
-    let topic_key = |key: &str| match changeable(key) {
-        Some(Changeable::Topics(line)) if resource.kind == ResourceType::Broker as i8 => line.key.to_string(),
-        _ => key.to_string(),
-    };
-    warn_not_in_force(&resource.name, set.map(|(key, value)| (topic_key(key), value.to_string())).collect());
+fn warn_of_new_topic(topic: &NewTopic, idle: &mut IdleConfigs) {
+    let set = topic.configs.iter().filter_map(|(key, value)| Some((key.as_str(), value.as_deref()?)));
+    warn_of_idle(&topic.name, idle.news(set));
 }
 
-/// Configs are accepted, stored and described before they are enforced; the operator is told when they are set.
-fn warn_not_in_force(resource: &str, configs: BTreeMap<String, String>) {
-    let idle = overrides_not_in_force(&configs);
+fn warn_of_changes(resource: &AlteredResource, idle: &mut IdleConfigs) {
+    let set = resource.changes.iter().filter_map(|change| Some((change.key.as_str(), change.value.as_deref()?)));
+    // Broker configs go by the name of the topic configs that they stand for.
+    let topic_key = |(key, value)| match changeable(key) {
+        Some(Changeable::Topics(line)) if resource.kind == ResourceType::Broker as i8 => (line.key, value),
+        _ => (key, value),
+    };
+    warn_of_idle(&resource.name, idle.news(set.map(topic_key)));
+}
+
+/// Configs are accepted, stored and described before they are enforced; the operator is told when one is first set.
+fn warn_of_idle(resource: &str, idle: Vec<&'static str>) {
     if !idle.is_empty() {
         tracing::warn!(
             resource,

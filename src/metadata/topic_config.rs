@@ -7,7 +7,7 @@ use crate::base::offset::Durability;
 use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::topics::Topic;
 use crate::wire::compression::Compression;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Values a config may have.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,6 +15,13 @@ pub enum Kind {
     /// A 32-bit integer within bounds.
     Int {
         /// Smallest legal value.
+        min: i32,
+        /// Largest legal value.
+        max: i32,
+    },
+    /// A 32-bit integer within bounds, or -1.
+    IntOrMinusOne {
+        /// Smallest legal value but -1.
         min: i32,
         /// Largest legal value.
         max: i32,
@@ -35,6 +42,8 @@ pub enum Kind {
     },
     /// `true` or `false`, in any case.
     Boolean,
+    /// `true` is refused with these words: the machine has nothing that could do it.
+    Never(&'static str),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// A comma-separated list of these words.
@@ -88,11 +97,26 @@ const NATURAL: Kind = Kind::Long { min: 0, max: i64::MAX };
 const POSITIVE: Kind = Kind::Long { min: 1, max: i64::MAX };
 const CODECS: Kind = Kind::OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
 
+/// Kafka's words for a machine without remote storage.
+const NO_TIERS: Kind = Kind::Never(
+    "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.",
+);
+const SEGMENT_BYTES_MIN: i32 = 1024 * 1024;
+
+/// Kafka's own way to tiny segments, for tests: beats `segment.bytes`, is described nowhere, and is as low as Kafka lets it be.
+pub const INTERNAL_SEGMENT_BYTES: &TopicConfig = &in_force(
+    "internal.segment.bytes",
+    "",
+    "1073741824",
+    Kind::Int { min: 14, max: i32::MAX },
+    "A segment file is closed at this size: for tests.",
+);
+
 /// All topic configs, ascending by key.
 #[rustfmt::skip] // one row a line
 pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("cleanup.policy", "log.cleanup.policy", "delete", Kind::ListOf(&["compact", "delete"]), "What happens to old records: delete them by time and size, keep the newest of each key (compact), or both."),
-    in_force("compression.gzip.level", "compression.gzip.level", "-1", Kind::Int { min: -1, max: 9 }, "Level when the broker compresses with gzip."),
+    in_force("compression.gzip.level", "compression.gzip.level", "-1", Kind::IntOrMinusOne { min: 1, max: 9 }, "Level when the broker compresses with gzip."),
     config("compression.lz4.level", "compression.lz4.level", "9", Kind::Int { min: 1, max: 17 }, "Level when the broker compresses with lz4."),
     in_force("compression.type", "compression.type", "producer", CODECS, "The codec that batches are kept in; producer: as they came."),
     config("compression.zstd.level", "compression.zstd.level", "3", Kind::Int { min: -131_072, max: 22 }, "Level when the broker compresses with zstd."),
@@ -108,7 +132,6 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("local.retention.ms", "log.local.retention.ms", "-2", Kind::Long { min: -2, max: i64::MAX }, "Time that segments stay on local disks when they are in remote storage, milliseconds; -2: retention.ms."),
     config("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms", LONG_MAX, POSITIVE, "A record is compacted after this long at the latest, milliseconds."),
     in_force("max.message.bytes", "message.max.bytes", "1048588", Kind::Int { min: 0, max: i32::MAX }, "Largest record batch that is accepted, as it comes (compressed)."),
-    config("message.downconversion.enable", "log.message.downconversion.enable", "true", Kind::Boolean, "Whether batches are converted for consumers of old formats; there are none any more."),
     in_force("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", "3600000", NATURAL, "How far a record's timestamp may be ahead of the broker's clock, milliseconds."),
     in_force("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", LONG_MAX, NATURAL, "How far a record's timestamp may be behind the broker's clock, milliseconds."),
     in_force("message.timestamp.type", "log.message.timestamp.type", "CreateTime", Kind::OneOf(&["CreateTime", "LogAppendTime"]), "Whose clock a record carries: its producer's (CreateTime), or the broker's at the append (LogAppendTime)."),
@@ -118,10 +141,10 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
     config("preallocate", "log.preallocate", "false", Kind::Boolean, "Whether a new segment file gets its whole size at once."),
     config("remote.log.copy.disable", "", "false", Kind::Boolean, "Whether copying to remote storage is switched off."),
     config("remote.log.delete.on.disable", "", "false", Kind::Boolean, "Whether remote segments are deleted when remote storage is switched off."),
-    config("remote.storage.enable", "", "false", Kind::Boolean, "Whether older segments are kept in remote storage."),
+    config("remote.storage.enable", "", "false", NO_TIERS, "Whether older segments are kept in remote storage."),
     in_force("retention.bytes", "log.retention.bytes", "-1", ANY, "Bytes of a partition beyond which its oldest segments are deleted; -1: no bound."),
     in_force("retention.ms", "log.retention.ms", "604800000", Kind::Long { min: -1, max: i64::MAX }, "Age beyond which segments are deleted, milliseconds; -1: no bound."),
-    in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: 14, max: i32::MAX }, "A segment file is closed at this size."),
+    in_force("segment.bytes", "log.segment.bytes", "1073741824", Kind::Int { min: SEGMENT_BYTES_MIN, max: i32::MAX }, "A segment file is closed at this size."),
     config("segment.index.bytes", "log.index.size.max.bytes", "10485760", Kind::Int { min: 4, max: i32::MAX }, "Largest size of a segment's index."),
     config("segment.jitter.ms", "log.roll.jitter.ms", "0", NATURAL, "Spread of the age at which segments are closed, milliseconds."),
     in_force("segment.ms", "log.roll.ms", "604800000", POSITIVE, "A segment file is closed at this age, milliseconds."),
@@ -130,7 +153,8 @@ pub const TOPIC_CONFIGS: &[TopicConfig] = &[
 
 /// The line of a key.
 pub fn topic_config(key: &str) -> Option<&'static TopicConfig> {
-    TOPIC_CONFIGS.binary_search_by(|line| line.key.cmp(key)).ok().map(|index| &TOPIC_CONFIGS[index])
+    let listed = TOPIC_CONFIGS.binary_search_by(|line| line.key.cmp(key)).ok().map(|index| &TOPIC_CONFIGS[index]);
+    listed.or_else(|| (key == INTERNAL_SEGMENT_BYTES.key).then_some(INTERNAL_SEGMENT_BYTES))
 }
 
 /// Why an override is not legal: names key, value and what would be.
@@ -146,6 +170,7 @@ pub fn validate_topic_config(key: &str, value: Option<&str>) -> Result<&'static 
     };
     match line.kind.fault(value) {
         None => Ok(line),
+        Some(why) if matches!(line.kind, Kind::Never(words) if words == why) => Err(why),
         Some(why) => {
             let shown: String = value.chars().take(60).collect();
             Err(format!("Invalid value {shown} for configuration {key}: {why}"))
@@ -177,12 +202,19 @@ impl Kind {
         let trimmed = value.trim();
         match self {
             Kind::Int { min, max } => number_fault(trimmed, min, max),
+            Kind::IntOrMinusOne { min, max } => match trimmed.parse() {
+                Ok(-1) => None,
+                Ok(number) if (min..=max).contains(&number) => None,
+                _ => Some(format!("Value must be between {min} and {max} or equal to -1")),
+            },
             Kind::Long { min, max } => number_fault(trimmed, min, max),
             Kind::Double { min, max } => number_fault(trimmed, min, max),
             Kind::Boolean => {
                 let legal = trimmed.eq_ignore_ascii_case("true") || trimmed.eq_ignore_ascii_case("false");
                 (!legal).then(|| "Expected value to be either true or false".to_string())
             }
+            Kind::Never(words) if trimmed.eq_ignore_ascii_case("true") => Some(words.to_string()),
+            Kind::Never(_) => Kind::Boolean.fault(value),
             Kind::OneOf(words) => {
                 (!words.contains(&value)).then(|| format!("String must be one of: {}", words.join(", ")))
             }
@@ -260,7 +292,10 @@ impl TopicSettings {
         TopicSettings {
             durability: Durability::parse(text("durability")).expect("a validated durability"),
             max_message_bytes: number("max.message.bytes") as usize,
-            segment_bytes: number("segment.bytes") as u64,
+            segment_bytes: match overrides.get(INTERNAL_SEGMENT_BYTES.key) {
+                Some(bytes) => bytes.trim().parse().expect("a validated number"),
+                None => number("segment.bytes") as u64,
+            },
             segment_ms: number("segment.ms") as u64,
             retention_ms: u64::try_from(number("retention.ms")).ok(),
             retention_bytes: u64::try_from(number("retention.bytes")).ok(),
@@ -330,12 +365,20 @@ pub fn describe_topic_configs(overrides: &BTreeMap<String, String>, broker: &Bro
     TOPIC_CONFIGS.iter().map(entry).collect()
 }
 
-/// Overrides that are stored, but not in force in this release and not at their default: worth a warning, once.
-pub fn overrides_not_in_force(overrides: &BTreeMap<String, String>) -> Vec<&'static str> {
-    let idle = |(key, value): (&String, &String)| {
-        topic_config(key).filter(|line| !line.in_force && line.default != value).map(|line| line.key)
-    };
-    overrides.iter().filter_map(idle).collect()
+/// Which configs the operator was told of because they are stored, but not in force in this release: each once in a run.
+#[derive(Debug, Default)]
+pub struct IdleConfigs {
+    told: BTreeSet<&'static str>,
+}
+
+impl IdleConfigs {
+    /// Those of these overrides that are idle, differ from their default, and were not told before.
+    pub fn news<'a>(&mut self, overrides: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<&'static str> {
+        let idle = |(key, value): (&str, &str)| {
+            topic_config(key).filter(|line| !line.in_force && line.default != value).map(|line| line.key)
+        };
+        overrides.filter_map(idle).filter(|key| self.told.insert(key)).collect()
+    }
 }
 
 const _: () = {
@@ -384,15 +427,28 @@ mod tests {
     fn faults_name_key_value_and_bounds() {
         let fault = |key, value| validate_topic_config(key, Some(value)).expect_err(value);
         assert_eq!(
-            fault("segment.bytes", "13"),
-            "Invalid value 13 for configuration segment.bytes: Value must be at least 14"
+            fault("segment.bytes", "1048575"),
+            "Invalid value 1048575 for configuration segment.bytes: Value must be at least 1048576"
         );
+        assert_eq!(
+            fault("compression.gzip.level", "0"),
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1"
+        );
+        assert!(fault("remote.storage.enable", "TRUE").starts_with("Tiered Storage functionality is disabled"));
+        assert!(fault("remote.storage.enable", "perhaps").contains("true or false"));
+        assert_eq!(
+            fault("message.downconversion.enable", "true"),
+            "Unknown topic config name: message.downconversion.enable"
+        );
+        for (key, value) in [("compression.gzip.level", "-1"), ("compression.gzip.level", "9")] {
+            assert!(validate_topic_config(key, Some(value)).is_ok());
+        }
         assert_eq!(
             fault("min.cleanable.dirty.ratio", "1.5"),
             "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1"
         );
         assert!(fault("min.cleanable.dirty.ratio", "NaN").contains("Not a number"));
-        assert!(fault("segment.bytes", "2147483648").contains("Not a number between 14 and 2147483647"));
+        assert!(fault("segment.bytes", "2147483648").contains("Not a number between 1048576 and 2147483647"));
         assert!(fault("max.compaction.lag.ms", "0").contains("at least 1"));
         assert!(fault("cleanup.policy", "compact,shred").contains("one of: compact, delete"));
         assert!(fault("durability", "paper").contains("one of: disk, device, memory"));
@@ -400,6 +456,11 @@ mod tests {
         assert!(fault("leader.replication.throttled.replicas", "1-2").contains("partition:broker"));
         assert_eq!(fault("segment.byte", "1"), "Unknown topic config name: segment.byte (nearest: segment.bytes)");
         assert_eq!(fault("no.such.thing.at.all", "1"), "Unknown topic config name: no.such.thing.at.all");
+        assert!(validate_topic_config("internal.segment.bytes", Some("14")).is_ok());
+        assert_eq!(
+            TopicSettings::new(&overrides(&[("internal.segment.bytes", "14")]), &BrokerWide::default()).segment_bytes,
+            14
+        );
         assert!(validate_topic_config("segment.ms", None).expect_err("null").contains("Null value"));
         let pair = overrides(&[("min.compaction.lag.ms", "5"), ("max.compaction.lag.ms", "4")]);
         assert!(validate_topic_configs_together(&pair, &BrokerWide::default()).is_err());
@@ -417,6 +478,9 @@ mod tests {
         assert_eq!(source("segment.bytes"), Some(ConfigSource::Topic));
         assert_eq!(source("segment.ms"), Some(ConfigSource::StaticBroker));
         assert_eq!(source("retention.ms"), Some(ConfigSource::Default));
-        assert_eq!(overrides_not_in_force(&topic), ["cleanup.policy"]);
+        let mut idle = IdleConfigs::default();
+        let mut news = || idle.news(topic.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+        assert_eq!(news(), ["cleanup.policy"]);
+        assert!(news().is_empty(), "once");
     }
 }

@@ -16,7 +16,7 @@ fn c44_topics_are_created_through_any_core_in_every_version() {
         for version in 2..=7 {
             let name = format!("t-{core}-{version}");
             let count = if version >= 4 { -1 } else { 3 };
-            let mut request = create_request(&name, count, &[("segment.bytes", "100000")]);
+            let mut request = create_request(&name, count, &[("segment.bytes", "1100000")]);
             request.topics[0].replication_factor = if version >= 4 { -1 } else { 1 };
             let result = world.call(client, version, &request).topics.remove(0);
             assert_eq!((result.error_code, result.error_message), (0, None));
@@ -24,7 +24,7 @@ fn c44_topics_are_created_through_any_core_in_every_version() {
                 assert_eq!((result.num_partitions, result.replication_factor), (3, 1));
                 let configs = result.configs.expect("configs");
                 let config = |name: &str| configs.iter().find(|one| &*one.name == name).expect("listed").clone();
-                assert_eq!(config("segment.bytes").value.as_deref(), Some("100000"));
+                assert_eq!(config("segment.bytes").value.as_deref(), Some("1100000"));
                 assert_eq!((config("segment.bytes").config_source, config("cleanup.policy").config_source), (1, 5));
             }
             let again = world.call(client, version, &request).topics.remove(0);

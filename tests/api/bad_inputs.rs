@@ -32,7 +32,7 @@ fn good_frames() -> Vec<Vec<u8>> {
         frames.push(encoded(version, &metadata_request(&["t"])));
     }
     for version in [2, 7] {
-        frames.push(encoded(version, &create_request("new", 1, &[("segment.bytes", "100000")])));
+        frames.push(encoded(version, &create_request("new", 1, &[("segment.bytes", "1100000")])));
     }
     frames.push(encoded(6, &delete_request("no-such-topic")));
     for version in [0, 2] {

@@ -159,6 +159,33 @@ fn c45_bad_alterations_get_their_codes_and_change_nothing() {
     assert!(world.altered(client, 1, &[]).is_empty());
 }
 
+/// What is legal, and the words for what is not; Corelane's may go on where Kafka's end.
+#[test]
+fn c44_c45_the_bounds_of_topic_configs_are_kafkas() {
+    let mut world = World::new(1, &[]);
+    let client = world.connect(0);
+    world.create_topic(client, "altered", 1, &[]);
+    for (index, line) in
+        include_str!("kafka_config_bounds.txt").lines().filter(|line| !line.starts_with('#')).enumerate()
+    {
+        let (config, expected) = line.split_once(" -> ").expect(line);
+        let (key, value) = config.split_once('=').expect(line);
+        let create = create_request(&format!("t-{index}"), 1, &[(key, value)]);
+        let created = world.call(client, 7, &create).topics.remove(0);
+        let alter = alter_request(&[(TOPIC, "altered", &[(key, SET, Some(value))])]);
+        let altered = world.call(client, 1, &alter).responses.remove(0);
+        for (code, message) in
+            [(created.error_code, created.error_message), (altered.error_code, altered.error_message)]
+        {
+            let message = message.as_deref().unwrap_or("ok");
+            assert_eq!(code, if expected == "ok" { 0 } else { 40 }, "{line}: {message}");
+            // How a number is written back, and what is said of one that is none, differs.
+            let told = expected.replace("2.0", "2").replace("Not a number of type LONG", "Not a number");
+            assert!(message.starts_with(&*told), "{line}: {message}");
+        }
+    }
+}
+
 #[test]
 fn c45_broker_configs_go_through_three_layers() {
     let mut world = World::new(2, &[("log.segment.bytes", "500000"), ("node.id", "3")]);
@@ -166,15 +193,15 @@ fn c45_broker_configs_go_through_three_layers() {
     world.create_topic(client, "t", 1, &[]);
     let of_topic = |world: &mut World| described(world, client, TOPIC, "t", "segment.bytes").expect("listed");
     assert_eq!(of_topic(&mut world), ("500000".into(), 4));
-    world.set_configs(client, BROKER, "", &[("log.segment.bytes", "600000")]);
-    assert_eq!(of_topic(&mut world), ("600000".into(), 3));
-    world.set_configs(client, BROKER, "3001", &[("log.segment.bytes", "700000")]);
-    assert_eq!(of_topic(&mut world), ("700000".into(), 2));
+    world.set_configs(client, BROKER, "", &[("log.segment.bytes", "6000000")]);
+    assert_eq!(of_topic(&mut world), ("6000000".into(), 3));
+    world.set_configs(client, BROKER, "3001", &[("log.segment.bytes", "7000000")]);
+    assert_eq!(of_topic(&mut world), ("7000000".into(), 2));
     let of = |world: &mut World, name: &str| described(world, client, BROKER, name, "log.segment.bytes");
-    assert_eq!(of(&mut world, "3000"), Some(("700000".into(), 2)), "the brokers of a machine share their configs");
-    assert_eq!(of(&mut world, ""), Some(("600000".into(), 3)));
-    world.set_configs(client, TOPIC, "t", &[("segment.bytes", "800000")]);
-    assert_eq!(of_topic(&mut world), ("800000".into(), 1));
+    assert_eq!(of(&mut world, "3000"), Some(("7000000".into(), 2)), "the brokers of a machine share their configs");
+    assert_eq!(of(&mut world, ""), Some(("6000000".into(), 3)));
+    world.set_configs(client, TOPIC, "t", &[("segment.bytes", "8000000")]);
+    assert_eq!(of_topic(&mut world), ("8000000".into(), 1));
     let resource = DescribeConfigsResource::default()
         .with_resource_type(TOPIC)
         .with_resource_name(text("t"))
@@ -189,9 +216,9 @@ fn c45_broker_configs_go_through_three_layers() {
     assert_eq!(
         synonyms,
         [
-            row("segment.bytes", "800000", 1),
-            row("log.segment.bytes", "700000", 2),
-            row("log.segment.bytes", "600000", 3),
+            row("segment.bytes", "8000000", 1),
+            row("log.segment.bytes", "7000000", 2),
+            row("log.segment.bytes", "6000000", 3),
             row("log.segment.bytes", "500000", 4),
             row("log.segment.bytes", "1073741824", 5),
         ]
@@ -208,13 +235,13 @@ fn configs_outlive_a_restart() {
     let client = world.connect(1);
     world.create_topic(client, "t", 1, &[("retention.ms", "5")]);
     world.set_configs(client, TOPIC, "t", &[("segment.ms", "6")]);
-    world.set_configs(client, BROKER, "", &[("log.segment.bytes", "600000")]);
+    world.set_configs(client, BROKER, "", &[("log.segment.bytes", "6000000")]);
     world.set_configs(client, BROKER, "1", &[("tail.cache.bytes", "0")]);
     let mut world = World::on(world.disk, 2, &[], 2);
     let client = world.connect(0);
     assert_eq!(described(&mut world, client, TOPIC, "t", "retention.ms"), Some(("5".into(), 1)));
     assert_eq!(described(&mut world, client, TOPIC, "t", "segment.ms"), Some(("6".into(), 1)));
-    assert_eq!(described(&mut world, client, TOPIC, "t", "segment.bytes"), Some(("600000".into(), 3)));
+    assert_eq!(described(&mut world, client, TOPIC, "t", "segment.bytes"), Some(("6000000".into(), 3)));
     assert_eq!(described(&mut world, client, BROKER, "0", "tail.cache.bytes"), Some(("0".into(), 2)));
 }
 

@@ -212,10 +212,15 @@ fn segments_follow_their_configs_live() {
     };
     assert_eq!(produce(&mut world, 100), 1, "a gigabyte, seven days");
     let admin = world.connect(0);
-    world.set_configs(admin, TOPIC, "t", &[("segment.bytes", "20000")]);
+    world.set_configs(admin, TOPIC, "t", &[("segment.bytes", "1048576")]);
+    let few = produce(&mut world, 500);
+    assert!((3..=5).contains(&few), "{few} segments of a megabyte for three");
+    // Kafka's own way to tiny segments, for tests.
+    world.set_configs(admin, TOPIC, "t", &[("internal.segment.bytes", "20000")]);
     let many = produce(&mut world, 100);
-    assert!(many > 15, "{many} segments of 20 kB for half a megabyte");
-    world.set_configs(admin, TOPIC, "t", &[("segment.bytes", "100000000")]);
+    assert!(many > few + 15, "{many} segments of 20 kB for half a megabyte");
+    assert_eq!(crate::configs::described(&mut world, admin, TOPIC, "t", "internal.segment.bytes"), None);
+    world.set_configs(admin, TOPIC, "t", &[("internal.segment.bytes", "100000000")]);
     let before = produce(&mut world, 100);
     assert!(before < many + 8, "{before} after {many}");
     world.set_configs(admin, TOPIC, "t", &[("segment.ms", "3000")]);

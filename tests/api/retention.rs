@@ -110,7 +110,7 @@ fn seven_days_are_the_default_and_the_check_sleeps() {
     let mut world = World::new(2, &[("journal.file.bytes", "65536"), ("message.max.bytes", "32768")]);
     let client = world.connect(0);
     world.create_topic(client, "idle", 1_000, &[]);
-    world.create_topic(client, "t", 1, &[("segment.bytes", "16384")]);
+    world.create_topic(client, "t", 1, &[("internal.segment.bytes", "16384")]);
     let core = world.leader(client, "t", 0);
     let client = world.connect(core);
     for _ in 0..80 {

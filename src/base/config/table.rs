@@ -4,7 +4,7 @@
 //! command line, the environment, the file, the error messages and the documentation follow from the row.
 
 use crate::base::ids::BrokerId;
-use Kind::{Choice, Flag, Text, Whole};
+use Kind::{Choice, Flag, List, Text, Whole};
 use Scope::{Core, Machine, Topics};
 
 /// What a value looks like.
@@ -20,6 +20,8 @@ pub enum Kind {
     Choice(&'static [&'static str]),
     /// Free text, checked where it is used.
     Text,
+    /// A comma-separated list, checked where it is used.
+    List,
 }
 
 /// What one value of a key covers.
@@ -76,11 +78,11 @@ pub const KEYS: &[Key] = &[
     key("broker.id", Kind::WholeOr("", 0, MACHINE_ID_MAX), "", Machine, "Kafka's older name of node.id"),
     key("cluster.id", Text, "", Machine, "cluster id that clients are shown; empty: made at the first start and kept"),
     key("cores", Kind::WholeOr("auto", 1, BrokerId::STRIDE as i64), "auto", Machine, "one broker, port and pinned thread each; auto: the CPUs this process may use"),
-    key("listeners", Text, "PLAINTEXT://127.0.0.1:9092", Machine, "where core 0 listens; core c listens on port + c (port 0: any free port each); with advertise=per-machine all listen there. Loopback, since there is no authentication yet"),
-    key("advertised.listeners", Text, "", Machine, "where clients reach core 0; core c is at port + c (advertise=per-machine: the one port). Empty: the address that the client itself used"),
+    key("listeners", List, "PLAINTEXT://127.0.0.1:9092", Machine, "where core 0 listens; core c listens on port + c (port 0: any free port each); with advertise=per-machine all listen there. Loopback, since there is no authentication yet"),
+    key("advertised.listeners", List, "", Machine, "where clients reach core 0; core c is at port + c (advertise=per-machine: the one port). Empty: the address that the client itself used"),
     key("advertise", Choice(&["per-core", "per-machine"]), "per-core", Machine, "whether clients see one broker and port per core, which cost nothing between cores, or one of each for the whole machine, where only one port can be opened"),
     key("listener.security.protocol.map", Text, "", Machine, "Kafka's map of listener names to protocols; PLAINTEXT is the only protocol of this release"),
-    key("controller.listener.names", Text, "", Machine, "listeners of these names are Kafka's controller listeners and are not opened: the controller needs no port here"),
+    key("controller.listener.names", List, "", Machine, "listeners of these names are Kafka's controller listeners and are not opened: the controller needs no port here"),
     key("max.connections", Whole(1, I32_MAX), "2147483647", Core, "client connections of one core; more are closed at once"),
     key("connections.max.idle.ms", Whole(10, i64::MAX), "600000", Machine, "a connection without a request for this long is closed"),
     key("socket.request.max.bytes", Whole(1024, I32_MAX), "104857600", Machine, "a longer request closes its connection"),
@@ -100,8 +102,8 @@ pub const KEYS: &[Key] = &[
     key("log.retention.hours", Whole(-1, I32_MAX), "168", Topics, "the same in hours; Kafka's seven days"),
     key("log.retention.bytes", Whole(-1, i64::MAX), "-1", Topics, "the oldest segments of a partition go while the others have so many bytes; -1: none do"),
     key("log.retention.check.interval.ms", Whole(1, i64::MAX), "300000", Core, "how often a core looks for segments that need not be kept; between two looks it costs nothing"),
-    key("log.dirs", Text, "", Machine, "the data directory: one, on a file system with O_DIRECT, for this process alone"),
-    key("log.dir", Text, "", Machine, "the same; log.dirs counts when both are set"),
+    key("log.dirs", List, "", Machine, "the data directory: one, on a file system with O_DIRECT, for this process alone"),
+    key("log.dir", List, "", Machine, "the same; log.dirs counts when both are set"),
     key("journal.files", Whole(3, 64), "4", Core, "files of the journal's ring: one in use, one draining, one spare, and room for a burst"),
     dev("16777216", key("journal.file.bytes", Whole(16 * 1024, 4096 * MIB), "67108864", Core, "size of each, a multiple of 4096; the ring bounds the time of recovery")),
     key("journal.accept.loss", Flag, "false", Machine, "start although flushed frames of a journal are damaged: it is cut at the first of them, and acknowledged records behind it are given up"),
@@ -132,7 +134,7 @@ impl Key {
             Kind::Flag => Err("must be true or false".to_string()),
             Kind::Choice(words) if words.contains(&value) => Ok(()),
             Kind::Choice(words) => Err(format!("must be one of {}", words.join(", "))),
-            Kind::Text => Ok(()),
+            Kind::Text | Kind::List => Ok(()),
         }
     }
 }

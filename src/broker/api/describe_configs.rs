@@ -147,9 +147,18 @@ fn entry(
         synonym.with_value(value(text)).with_source(*source as i8)
     };
     if asked.synonyms {
-        result.synonyms = places.iter().map(synonym).collect();
+        let named = |place: &&(&str, String, ConfigSource)| place.2 != ConfigSource::Default || broker_default(place);
+        result.synonyms = places.iter().filter(named).map(synonym).collect();
     }
     result
+}
+
+/// The broker has a default of its own for this config. Kafka tells no synonym where it has none: for what only topics have, and for
+/// times that another key (`log.retention.hours`) gives.
+fn broker_default((name, value, _): &(&str, String, ConfigSource)) -> bool {
+    const NONE: [&str; 4] = ["log.flush.interval.ms", "log.retention.ms", "log.roll.jitter.ms", "log.roll.ms"];
+    let only_of_topics = || TOPIC_CONFIGS.iter().any(|line| line.broker_key.is_empty() && line.key == *name);
+    !value.is_empty() && !NONE.contains(name) && !only_of_topics()
 }
 
 fn topic_entry(
@@ -185,6 +194,14 @@ fn broker_entry(value: &ConfigValue, broker_wide: &BrokerWide, asked: Asked) -> 
     entry(places, broker_type(kind), why, read_only, asked).with_name(StrBytes::from_static_str(name))
 }
 
+/// What Kafka shows of a broker config that has no default there.
+fn shown_default(line: &TopicConfig) -> String {
+    match broker_default(&(line.broker_key, line.default.to_string(), ConfigSource::Default)) {
+        true => line.default.to_string(),
+        false => String::new(),
+    }
+}
+
 fn broker_wide_entry(
     line: &'static TopicConfig,
     broker_wide: &BrokerWide,
@@ -192,7 +209,7 @@ fn broker_wide_entry(
 ) -> DescribeConfigsResourceResult {
     let key = line.broker_key;
     let set = broker_wide.layers(key).map(|(value, source)| (key, value.to_string(), source));
-    let places = set.chain([(key, line.default.to_string(), ConfigSource::Default)]).collect();
+    let places = set.chain([(key, shown_default(line), ConfigSource::Default)]).collect();
     entry(places, topic_type(line.kind), line.doc, false, asked).with_name(StrBytes::from_static_str(key))
 }
 
@@ -208,10 +225,10 @@ fn cluster_entry(key: &str, value: &str, asked: Asked) -> Option<DescribeConfigs
 
 fn topic_type(kind: Kind) -> ConfigType {
     match kind {
-        Kind::Int { .. } => ConfigType::Int,
+        Kind::Int { .. } | Kind::IntOrMinusOne { .. } => ConfigType::Int,
         Kind::Long { .. } => ConfigType::Long,
         Kind::Double { .. } => ConfigType::Double,
-        Kind::Boolean => ConfigType::Boolean,
+        Kind::Boolean | Kind::Never(_) => ConfigType::Boolean,
         Kind::OneOf(_) => ConfigType::String,
         Kind::ListOf(_) | Kind::ThrottledReplicas => ConfigType::List,
     }
@@ -223,5 +240,6 @@ fn broker_type(kind: BrokerKind) -> ConfigType {
         BrokerKind::Whole(..) | BrokerKind::WholeOr("", ..) => ConfigType::Long,
         BrokerKind::Flag => ConfigType::Boolean,
         BrokerKind::WholeOr(..) | BrokerKind::Choice(_) | BrokerKind::Text => ConfigType::String,
+        BrokerKind::List => ConfigType::List,
     }
 }
