@@ -57,6 +57,21 @@
 //!   after `producer.id.expiration.ms`, but when a partition has too many. One answer holds 100,000 producers.
 //! - DescribeLogDirs: a core whose journal failed tells KAFKA_STORAGE_ERROR *and* its sizes, since it still serves what it has.
 //! - UNKNOWN_SERVER_ERROR (-1) is never sent where a client's own fault has a code.
+//! - Records with timestamps out of bounds or without a key are named in the answer, the first thousand of a batch; Kafka names all.
+//!   With Kafka's default bounds a batch is judged by the largest timestamp in its header, and looked into only if that is too late.
+//! - `compression.type`: gzip has its levels; lz4 and zstd one, so `compression.lz4.level` and `compression.zstd.level` are kept without
+//!   effect. A batch that decompresses to more than 64 MiB is not compressed anew: 10.
+//! - Retention: a segment without any timestamp does not expire by time (Kafka takes the file's). When all of a partition has
+//!   expired, its newest segment is hidden, and its file goes when a newer one follows: it holds producers and leader epochs.
+//!   Records that are in no segment yet expire together.
+//! - Topic configs: `durability` is one more. `internal.segment.bytes` beats `segment.bytes` and is not described, as in Kafka. Those of
+//!   compaction, remote storage, flushing, indexes, replication throttles and unclean elections are checked, kept and described with
+//!   Kafka's types, defaults and bounds, and have no effect; the operator is told once in a run when one is set.
+//! - Broker configs: those that this machine acts on are described, about fifty of Kafka's 340, and its own (`cores`, `advertise`,
+//!   `durability`, `journal.*`, `tail.cache.bytes`, `fetch.memory.bytes`, `cluster.id`). `listeners`, `listener.security.protocol.map` and
+//!   `max.connections` do not change while it runs. Keys that are empty until set (`advertised.listeners`, `broker.id`, `log.dir`,
+//!   `controller.listener.names`, `listener.security.protocol.map`) show no value where Kafka shows what it derived. `log.segment.bytes` may
+//!   be 16 KiB in the file; altered live it has Kafka's bound, a mebibyte.
 //! - A Produce behind a parked Fetch of the same connection is appended at once, and may wake that Fetch; Kafka does not read it before.
 //!   Answers keep their order in both.
 //! - A refused partition has log start -1 in a Produce answer, and a duplicate no append time; Kafka tells both.
