@@ -62,3 +62,18 @@
 //!
 //! Per-core mode pays one comparison per request. Here a part costs two messages between cores, and a core that sleeps has to be
 //! woken. Connections that went home cost what they cost in per-core mode.
+//!
+//! Both modes side by side on a machine of 2 shared virtual CPUs, client and broker on both, `disk`, November 2026: raw client
+//! with five requests in flight per connection (one for one-record requests), 4 s after 2 s of warm-up, three rounds in turn;
+//! median and range. The machine was busy with builds all the while, so look at the ratios.
+//!
+//! | load | | per-core | per-machine |
+//! |---|---|---|---|
+//! | produce 16 KiB, 4 connections, each to all of 4 partitions that its broker leads, in turn | CPU-s/GB | 1.61 (1.54-2.11) | 2.13 (1.97-2.76) |
+//! | | p99 ms | 8.4 (7.7-11.8) | 11.8 (10.1-13.5) |
+//! | produce 16 KiB, 2 connections, one partition: they went home | CPU-s/GB | 1.48 (1.38-1.78) | 1.61 (1.52-1.62) |
+//! | | p99 ms | 9.9 (9.6-12.3) | 8.3 (7.8-16.0) |
+//! | one 100-byte record a request, 32 connections, likewise | us/request | 15.0 (14.7-19.6) | 21.4 (19.2-24.0) |
+//! | | p99 ms | 8.7 (7.1-10.1) | 7.5 (7.5-10.1) |
+//! | 10 MB/s in 4 KiB requests, open loop, 8 connections, 8 partitions, likewise | CPU-s/GB | 20.4 (19.9-22.0) | 24.3 (22.9-27.0) |
+//! | | p99 ms | 23.6 (15.0-25.6) | 22.2 (19.3-36.3) |
