@@ -13,7 +13,7 @@
 //! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed; a run without flushes must lose | `CUTS=20` |
 //! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |
 //! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
-//! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, against the real binary, beside a producer that must not notice | `HOSTILE=60` |
+//! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, requests that are begun and never ended, against the real binary, beside a producer that must not notice | `HOSTILE=60` |
 //! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
 //! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9: what nobody here wrote, [page by page](crate::manual::clients) | `CLIENT_MB=100` |
 //!

@@ -15,6 +15,7 @@ use crate::base::ids::ConnectionId;
 use crate::base::limits::SESSION_UNSENT_BYTES_MAX;
 use crate::runtime::frame_cutter::FrameCutter;
 use crate::runtime::send_batch::{SENDS_MAX, SLICES_MAX, SendBatch, SendResult};
+use crate::runtime::slack::Slack;
 use crate::runtime::taking::Taking;
 use bytes::{Buf, Bytes};
 use socket2::Socket;
@@ -107,12 +108,18 @@ pub enum Sent {
 
 impl Connection {
     /// A connection just accepted.
-    pub fn new(id: ConnectionId, socket: Socket, peer: SocketAddr, ready: Rc<ReadyList>, now_ms: u64) -> Connection {
+    pub fn new(
+        id: ConnectionId,
+        socket: Socket,
+        peer: SocketAddr,
+        (ready, slack): (Rc<ReadyList>, Rc<Slack>),
+        now_ms: u64,
+    ) -> Connection {
         Connection {
             id,
             peer,
             socket,
-            cutter: RefCell::default(),
+            cutter: RefCell::new(FrameCutter::new(slack)),
             phase: Cell::new(Phase::Open),
             why: RefCell::default(),
             paused: Cell::new(false),

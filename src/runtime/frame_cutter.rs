@@ -3,17 +3,17 @@
 //! Bytes arrive in a buffer that all connections of the core share. Frames that are whole in it are split off without a
 //! copy; the beginning of one that is not moves into a buffer of its own, into which the rest is then received directly.
 //!
-//! C1: memory committed for an unfinished frame is at most what arrived plus [`GROWTH_BYTES`] (or twice what arrived), never what was declared.
+//! C1: memory committed for all unfinished frames of a core is about what arrived plus [`Slack`], never what was declared.
 //! C2: every frame is uniquely owned: its bytes may be changed in place.
 
+use crate::runtime::slack::{Charge, Slack};
 use crate::runtime::sockets::SHARED_BUFFER_BYTES;
 use bytes::{Buf, BytesMut};
 use std::mem::MaybeUninit;
+use std::rc::Rc;
 
 /// Bytes of the length before each frame.
 const PREFIX_BYTES: usize = 4;
-/// A frame up to this gets its buffer whole; a larger one grows as its bytes arrive.
-const GROWTH_BYTES: usize = 2 * 1024 * 1024;
 /// Up to this a frame needs no reservation.
 pub const FREE_FRAME_BYTES: usize = 64 * 1024;
 
@@ -35,6 +35,7 @@ pub struct BadLength(pub i32);
 /// See the module.
 #[derive(Default)]
 pub struct FrameCutter {
+    slack: Rc<Slack>,
     prefix: [u8; PREFIX_BYTES],
     prefix_bytes: usize,
     unfinished: Option<Unfinished>,
@@ -46,9 +47,15 @@ struct Unfinished {
     bytes: BytesMut,
     declared: usize,
     reserved: usize,
+    charge: Charge,
 }
 
 impl FrameCutter {
+    /// The beginning of a connection.
+    pub fn new(slack: Rc<Slack>) -> FrameCutter {
+        FrameCutter { slack, ..FrameCutter::default() }
+    }
+
     /// True between the first byte of a frame and its last.
     pub fn is_inside_frame(&self) -> bool {
         self.prefix_bytes > 0 || self.unfinished.is_some()
@@ -68,6 +75,21 @@ impl FrameCutter {
     /// The declared length of the unfinished frame, 0 without one.
     pub fn declared(&self) -> usize {
         self.unfinished.as_ref().map_or(0, |unfinished| unfinished.declared)
+    }
+
+    /// Declared and arrived bytes of the unfinished frame, if it has a reservation.
+    pub fn reserved_frame(&self) -> Option<(usize, usize)> {
+        let unfinished = self.unfinished.as_ref().filter(|unfinished| unfinished.reserved > 0)?;
+        Some((unfinished.declared, unfinished.bytes.len()))
+    }
+
+    /// The unfinished frame makes no progress: what it was given ahead goes back, if that is worth copying the rest.
+    pub fn shrink(&mut self) {
+        let Some(unfinished) = &mut self.unfinished else { return };
+        if !unfinished.charge.is_empty() && unfinished.charge.bytes() >= unfinished.bytes.len() {
+            unfinished.bytes = copy(&unfinished.bytes, unfinished.bytes.len());
+            unfinished.charge.release();
+        }
     }
 
     /// The unfinished frame has its reservation.
@@ -93,15 +115,14 @@ impl FrameCutter {
     }
 
     /// Where the rest of the unfinished frame is to be received; true if all of the rest fits, so that what follows belongs
-    /// to the next frame. May be less than the rest (C1).
-    pub fn spare(&mut self) -> (&mut [MaybeUninit<u8>], bool) {
+    /// to the next frame. May be less than the rest (C1). `waiting`: the bytes that the next receive will find.
+    pub fn spare(&mut self, waiting: impl FnOnce() -> usize) -> (&mut [MaybeUninit<u8>], bool) {
         let Some(unfinished) = &mut self.unfinished else { return (&mut [], true) };
         let arrived = unfinished.bytes.len();
         if unfinished.bytes.capacity() == arrived {
-            // Not `reserve`: that may allocate more than asked for, and the frame's allocation is accounted whole.
-            let mut grown = BytesMut::with_capacity(unfinished.declared.min((arrived * 2).max(GROWTH_BYTES)));
-            grown.extend_from_slice(&unfinished.bytes);
-            unfinished.bytes = grown;
+            let (capacity, charge) = self.slack.grant(unfinished.declared, arrived, waiting);
+            unfinished.bytes = copy(&unfinished.bytes, capacity);
+            unfinished.charge = charge;
         }
         let wanted = unfinished.declared - arrived;
         let spare = unfinished.bytes.spare_capacity_mut();
@@ -122,6 +143,7 @@ impl FrameCutter {
         assert!(length <= unfinished.declared && length <= unfinished.bytes.capacity());
         // SAFETY: within the capacity (asserted); initialised by the caller's promise.
         unsafe { unfinished.bytes.set_len(length) };
+        unfinished.charge.note_arrived(received);
     }
 
     /// The frame that is complete after [`FrameCutter::advance`].
@@ -154,9 +176,9 @@ impl FrameCutter {
                 self.prefix_bytes = 0;
                 continue;
             }
-            let mut bytes = BytesMut::with_capacity(declared.min(GROWTH_BYTES.max(input.len())));
-            bytes.extend_from_slice(&input);
-            self.unfinished = Some(Unfinished { bytes, declared, reserved: 0 });
+            let (capacity, charge) = self.slack.grant(declared, input.len(), || 0);
+            let bytes = copy(&input, capacity);
+            self.unfinished = Some(Unfinished { bytes, declared, reserved: 0, charge });
             break;
         }
         Ok(())
@@ -187,6 +209,13 @@ impl FrameCutter {
         all.unsplit(input);
         all
     }
+}
+
+/// Not `reserve`: that may allocate more than asked for, and the frame's allocation is accounted whole.
+fn copy(bytes: &[u8], capacity: usize) -> BytesMut {
+    let mut copy = BytesMut::with_capacity(capacity);
+    copy.extend_from_slice(bytes);
+    copy
 }
 
 /// Little input that waits must not pin the shared buffer.

@@ -6,7 +6,7 @@
 //!     readiness    the one place where a core waits
 //!     inbox        what happened on this core since the last turn
 //!     mailbox      what other threads tell this core: file completions, mesh, stop
-//!     listener, sockets, connection, frame_cutter, read_budget, taking    clients of this core
+//!     listener, sockets, connection, frame_cutter, read_budget, slack, taking    clients of this core
 //!     send_batch   one system call for the answers to many of them
 //!     disk         over journal_ring (writes and flushes through io_uring) and blocking
 //!     timer        ticks
@@ -40,6 +40,7 @@ pub mod probe;
 pub mod read_budget;
 pub mod readiness;
 pub mod send_batch;
+pub mod slack;
 pub mod sockets;
 pub mod taking;
 pub mod timer;

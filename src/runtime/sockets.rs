@@ -12,6 +12,7 @@ use crate::runtime::log_limiter::LogLimiter;
 use crate::runtime::read_budget::ReadBudget;
 use crate::runtime::readiness::{Edge, Readiness};
 use crate::runtime::send_batch::SendBatch;
+use crate::runtime::slack::Slack;
 use bytes::BytesMut;
 use socket2::{MaybeUninitSlice, Socket};
 use std::cell::{Cell, RefCell};
@@ -34,6 +35,8 @@ const READ_BUDGET_BYTES: usize = 256 * 1024 * 1024;
 const FRAME_MS_MAX: u64 = 30_000;
 /// The slowest acceptable sender of a large frame (1 MiB/s).
 const FRAME_BYTES_PER_MS: u64 = 1049;
+/// After this time without a byte an unfinished frame gives back what its buffer was given ahead.
+const UNUSED_SLACK_MS_MAX: u64 = 1_000;
 /// A peer that takes no byte for this long is gone.
 const WRITE_STALL_MS_MAX: u64 = 30_000;
 /// Descriptors left to files when the limit bounds the connections.
@@ -94,11 +97,12 @@ pub struct Sockets {
     frames: RefCell<Vec<Frame>>,
     send_batch: RefCell<SendBatch>,
     budget: ReadBudget,
+    slack: Rc<Slack>,
     /// Reservations of frames that the broker has not handled yet.
-    reserved_in_turn: Cell<usize>,
+    reserved_in_turn: RefCell<Vec<usize>>,
     now_ms: Cell<u64>,
-    /// When somebody to close was looked for last.
-    relieved_ms: Cell<u64>,
+    /// When somebody to close was looked for last: among readers, among senders.
+    relieved_ms: [Cell<u64>; 2],
     next_id: Cell<u64>,
     stopping: Cell<bool>,
     limiter: LogLimiter,
@@ -120,10 +124,11 @@ impl Sockets {
             shared: RefCell::new(BytesMut::with_capacity(SHARED_BUFFER_BYTES)),
             frames: RefCell::default(),
             send_batch: RefCell::new(send_batch),
-            budget: ReadBudget::new(READ_BUDGET_BYTES.max(settings.request_bytes_max)),
-            reserved_in_turn: Cell::new(0),
+            budget: ReadBudget::new(READ_BUDGET_BYTES, settings.request_bytes_max),
+            slack: Rc::default(),
+            reserved_in_turn: RefCell::default(),
             now_ms: Cell::new(now_ms),
-            relieved_ms: Cell::new(0),
+            relieved_ms: Default::default(),
             next_id: Cell::new(1),
             stopping: Cell::new(false),
             limiter: LogLimiter::default(),
@@ -166,7 +171,8 @@ impl Sockets {
             self.log_end(peer, &format!("cannot be watched: {error}"));
             return None;
         }
-        let connection = Rc::new(Connection::new(id, socket, peer, self.ready.clone(), self.now_ms()));
+        let context = (self.ready.clone(), self.slack.clone());
+        let connection = Rc::new(Connection::new(id, socket, peer, context, self.now_ms()));
         self.connections.borrow_mut().insert(id, connection.clone());
         self.inbox.push(Event::Connected { connection: id, peer, local });
         Some(connection)
@@ -257,7 +263,7 @@ impl Sockets {
         if connection.waits_for_budget.get() {
             return false;
         }
-        let reserved = self.budget.reserve(connection.id, bytes);
+        let reserved = self.budget.reserve(connection.id, bytes, self.now_ms());
         if reserved {
             self.note_reserved(connection);
         } else {
@@ -284,7 +290,7 @@ impl Sockets {
         if shared.capacity() < SHARED_SPARE_BYTES_MIN && !shared.try_reclaim(SHARED_BUFFER_BYTES) {
             *shared = BytesMut::with_capacity(SHARED_BUFFER_BYTES);
         }
-        let (own, is_rest) = cutter.spare();
+        let (own, is_rest) = cutter.spare(|| waiting_bytes(&connection.socket));
         let own_bytes = own.len();
         let shared_spare = if is_rest { shared.spare_capacity_mut() } else { &mut [] };
         let offered = own_bytes + shared_spare.len();
@@ -330,7 +336,9 @@ impl Sockets {
         }
         bump(&self.counters.requests, frames.len() as u64);
         for frame in frames.drain(..) {
-            self.reserved_in_turn.set(self.reserved_in_turn.get() + frame.reserved);
+            if frame.reserved > 0 {
+                self.reserved_in_turn.borrow_mut().push(frame.reserved);
+            }
             let (connection, buffer_bytes) = (connection.id, frame.buffer_bytes);
             self.inbox.push(Event::Request { connection, frame: frame.bytes, buffer_bytes });
         }
@@ -390,11 +398,11 @@ impl Sockets {
 
     /// The broker has handled the requests of this turn: what was reserved for them is free again.
     pub fn turn_handled(&self) {
-        let reserved = self.reserved_in_turn.take();
-        if reserved > 0 {
+        for reserved in self.reserved_in_turn.borrow_mut().drain(..) {
             let granted = self.budget.release(reserved);
             self.resume(granted);
         }
+        self.relieve_budget();
     }
 
     fn resume(&self, granted: Vec<ConnectionId>) {
@@ -427,7 +435,7 @@ impl Sockets {
 
     /// Forgets what was received of a request, and what was reserved or waited for.
     fn abandon_frame(&self, connection: &Connection) {
-        let mut cutter = std::mem::take(&mut *connection.cutter.borrow_mut());
+        let mut cutter = connection.cutter.replace(FrameCutter::new(self.slack.clone()));
         let mut granted = self.budget.release(cutter.take_reserved());
         if connection.waits_for_budget.replace(false) {
             granted.extend(self.budget.forget(connection.id));
@@ -441,6 +449,9 @@ impl Sockets {
         for connection in all {
             if let Some(why) = self.overdue(&connection) {
                 connection.close(why);
+            }
+            if self.now_ms().saturating_sub(connection.last_active_ms.get()) > UNUSED_SLACK_MS_MAX {
+                connection.cutter.borrow_mut().shrink();
             }
         }
     }
@@ -499,6 +510,14 @@ enum Received {
     },
     Nothing,
     End,
+}
+
+/// Received by the kernel and not read.
+fn waiting_bytes(socket: &Socket) -> usize {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one `int`, to a place of that type.
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &mut bytes) };
+    if result < 0 { 0 } else { bytes as usize }
 }
 
 fn bump(counter: &Cell<u64>, by: u64) {

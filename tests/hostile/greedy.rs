@@ -1,4 +1,4 @@
-//! Clients that ask for more than they take.
+//! Clients that ask for more than they take, and begin more than they end.
 
 use crate::peer::{Meter, Peer};
 use crate::samples::{self, name, text};
@@ -75,6 +75,48 @@ pub fn never_read(
                 *peer = connect(ask(kind, PIPELINED));
             } else {
                 peer.send_some(&ask(kind, 1));
+            }
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    closed
+}
+
+/// A large frame that is begun and never ended.
+#[derive(Clone, Copy)]
+struct Half {
+    declared: usize,
+    sent: usize,
+}
+
+/// Below what needs a reservation, just above, a good part, and all but the last byte.
+const HALVES: [Half; 6] = [
+    Half { declared: 100 << 20, sent: 66 << 10 },
+    Half { declared: 2 << 20, sent: 66 << 10 },
+    Half { declared: 1 << 20, sent: 1 << 10 },
+    Half { declared: 20 << 20, sent: 300 << 10 },
+    Half { declared: 200 << 10, sent: 150 << 10 },
+    Half { declared: 100 << 10, sent: (100 << 10) - 1 },
+];
+
+/// Fills the read budget of a core with large frames that are begun and never ended. Those that the broker closes come again.
+/// Gives how often that was.
+pub fn never_end(address: &str, count: usize, meter: &Meter, stop: &AtomicBool) -> usize {
+    let begin = |half: Half| {
+        let mut peer = Peer::connect(address, meter);
+        let mut bytes = vec![0x2a; half.sent + 4];
+        bytes[..4].copy_from_slice(&(half.declared as i32).to_be_bytes());
+        peer.send_some(&bytes);
+        peer
+    };
+    let half = |index: usize| HALVES[index % HALVES.len()];
+    let mut peers: Vec<Peer> = (0..count).map(|index| begin(half(index))).collect();
+    let mut closed = 0;
+    while !stop.load(Ordering::Relaxed) {
+        for (index, peer) in peers.iter_mut().enumerate() {
+            if peer.has_failed() {
+                closed += 1;
+                *peer = begin(half(index));
             }
         }
         std::thread::sleep(Duration::from_millis(50));

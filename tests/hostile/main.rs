@@ -1,7 +1,7 @@
 //! Hostile input against the real binary, all of it at once: malformed frames of every API and version, slow and dead
 //! peers, clients that never read.
 //!
-//! All the while a calm producer on every core is answered within a second, memory stays below its start plus 64 MiB plus
+//! All the while a calm producer on every core is answered within a second (and what the machine itself is late by), memory stays below its start plus 64 MiB plus
 //! the bytes received, and the log stays short; afterwards everything acknowledged is read back. Each malformed frame has
 //! to get what the protocol has for it: an answer if it can be understood, else its own connection closed and nothing more.
 //!
@@ -18,6 +18,7 @@
 mod support;
 
 mod greedy;
+mod lateness;
 mod malformed;
 mod oracle;
 mod peer;
@@ -25,6 +26,7 @@ mod samples;
 mod sluggish;
 mod witness;
 
+use lateness::Lateness;
 use malformed::{Acknowledged, Case, Driver};
 use peer::Meter;
 use std::sync::Mutex;
@@ -34,7 +36,7 @@ use support::client::{Connection, LATEST};
 use support::process::{Broker, Machine};
 use support::{Scratch, batch, knob};
 use uuid::Uuid;
-use witness::{CALM, Findings};
+use witness::{CALM, Calm, Findings};
 
 const BULK: &str = "bulk";
 /// Data per core for large fetches: more than the journal and the cache keep in memory.
@@ -123,11 +125,16 @@ fn survives(cores: usize) {
     let (stop, stop_load) = (AtomicBool::new(false), AtomicBool::new(false));
     let began = Instant::now();
     let (meter, findings, stop, stop_load) = (&meter, &findings, &stop, &stop_load);
+    let lateness = &Lateness::default();
     let produced: Vec<u64> = std::thread::scope(|scope| {
+        scope.spawn(|| lateness.watch_threads(stage.pid, stop));
+        scope.spawn(|| lateness.watch_disk(scratch.path(), stop));
         let memory = scope.spawn(|| witness::watch_memory(stage.pid, meter, findings, stop));
         let mut calm = Vec::new();
         for (address, partition) in stage.addresses.iter().zip(0..) {
-            calm.push(scope.spawn(move || witness::produce_calmly(address, partition, meter, findings, stop)));
+            calm.push(
+                scope.spawn(move || witness::produce_calmly(address, partition, (meter, findings, lateness), stop)),
+            );
         }
         let mut idle: Vec<_> =
             stage.addresses.iter().flat_map(|address| sluggish::silent(address, meter, 100)).collect();
@@ -140,9 +147,10 @@ fn survives(cores: usize) {
         println!("  memory beyond start and received: at most {} MiB", memory.join().expect("watched") >> 20);
         let ended = calm.into_iter().map(|thread| thread.join().expect("produced"));
         ended
-            .map(|(count, slowest)| {
-                println!("  {count} calm records, the slowest took {slowest:?}");
-                count
+            .map(|calm| {
+                let Calm { records, slowest, slowest_own } = calm;
+                println!("  {records} calm records, the slowest took {slowest:?}, {slowest_own:?} of it the broker");
+                records
             })
             .collect()
     });
@@ -163,19 +171,24 @@ fn survives(cores: usize) {
 /// First of all, while little was received: memory has to stay near its start.
 fn greedy_clients(stage: &Stage, meter: &Meter, findings: &Findings) {
     let end = stage.bulk_end;
-    let (stop, received) = (&AtomicBool::new(false), meter.bytes());
-    findings.phase("clients that never read");
-    std::thread::scope(|scope| {
-        for (address, partition) in stage.addresses.iter().zip(0..) {
-            scope.spawn(move || {
-                let closed = greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop);
-                println!("  {closed} that never read were closed");
-            });
-        }
-        std::thread::sleep(Duration::from_secs(knob("HOSTILE", 5)));
-        stop.store(true, Ordering::Relaxed);
-    });
-    println!("  {} MiB sent", (meter.bytes() - received) >> 20);
+    for (phase, reads) in [("half-received frames", true), ("clients that never read", false)] {
+        let (stop, received) = (&AtomicBool::new(false), meter.bytes());
+        findings.phase(phase);
+        std::thread::scope(|scope| {
+            for (address, partition) in stage.addresses.iter().zip(0..) {
+                scope.spawn(move || {
+                    let closed = match reads {
+                        true => greedy::never_end(address, 4 * GREEDY, meter, stop),
+                        false => greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop),
+                    };
+                    println!("  {closed} of them were closed");
+                });
+            }
+            std::thread::sleep(Duration::from_secs(knob("HOSTILE", 5)));
+            stop.store(true, Ordering::Relaxed);
+        });
+        println!("  {} MiB sent", (meter.bytes() - received) >> 20);
+    }
 }
 
 fn malformed_frames(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
@@ -209,6 +222,9 @@ fn everything_at_once(
             scope.spawn(move || {
                 let closed = greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop);
                 println!("  {closed} that never read were closed");
+            });
+            scope.spawn(move || {
+                println!("  {} that never end were closed", greedy::never_end(address, 4 * GREEDY, meter, stop));
             });
             scope.spawn(move || {
                 let (answers, slowest) = witness::consume(address, (BULK, partition, end), meter, findings, stop);

@@ -1,5 +1,6 @@
 //! What has to hold all the while: produce is answered in time, memory stays bounded, the log stays short.
 
+use crate::lateness::Lateness;
 use crate::peer::Meter;
 use crate::support::client::{Connection, FetchFrom};
 use crate::support::process::Machine;
@@ -17,6 +18,8 @@ const MEMORY_BYTES_BEARABLE: u64 = 1 << 30;
 const LINES_PER_SECOND_MAX: u64 = 10;
 /// Lines that a run has anyway.
 const LINES_BESIDE: u64 = 100;
+/// Quicker answers need no excuse.
+const LATENESS_LOOKED_AT: Duration = Duration::from_millis(100);
 /// Of a produce request around its records.
 const REQUEST_BYTES: usize = 120;
 
@@ -48,7 +51,7 @@ impl Findings {
     }
 }
 
-/// How long an acknowledgement may take, and other things that a client waits for.
+/// How long an acknowledgement may take, lateness of the machine aside, and other things that a client waits for.
 pub fn answer_limit() -> Duration {
     Duration::from_millis(knob("ASSERT_MS", 1_000))
 }
@@ -102,17 +105,27 @@ fn record(partition: i32, number: u64) -> Vec<u8> {
     value
 }
 
-/// Produces one record after the other at acks=all; gives their number and the slowest answer.
+/// What a calm producer saw.
+#[derive(Default)]
+pub struct Calm {
+    pub records: u64,
+    /// The slowest answer, whoever was to blame.
+    pub slowest: Duration,
+    /// The slowest answer without what the machine was late by.
+    pub slowest_own: Duration,
+}
+
+/// Produces one record after the other at acks=all.
 pub fn produce_calmly(
     address: &str,
     partition: i32,
-    meter: &Meter,
-    findings: &Findings,
+    (meter, findings, lateness): (&Meter, &Findings, &Lateness),
     stop: &AtomicBool,
-) -> (u64, Duration) {
+) -> Calm {
     let mut connection = Connection::open(address).expect("connects");
-    let (mut number, mut slowest) = (0, Duration::ZERO);
+    let mut calm = Calm::default();
     while !stop.load(Ordering::Relaxed) {
+        let number = calm.records;
         let bytes = batch::encode(None, &[record(partition, number)]);
         meter.add(bytes.len() + REQUEST_BYTES);
         let began = Instant::now();
@@ -120,18 +133,23 @@ pub fn produce_calmly(
             Ok(offset) if offset == number as i64 => {}
             other => {
                 findings.add(format!("record {number} of {CALM}-{partition}: {other:?}"));
-                return (number, slowest);
+                return calm;
             }
         }
-        let took = began.elapsed();
-        slowest = slowest.max(took);
-        if took > answer_limit() {
-            findings.add(format!("record {number} of {CALM}-{partition} took {took:?}"));
+        let ended = Instant::now();
+        let took = ended - began;
+        calm.slowest = calm.slowest.max(took);
+        if took > calm.slowest_own.max(LATENESS_LOOKED_AT) {
+            let own = took.saturating_sub(lateness.between(began, ended));
+            calm.slowest_own = calm.slowest_own.max(own);
+            if own > answer_limit() {
+                findings.add(format!("record {number} of {CALM}-{partition} took {took:?}, {own:?} of it the broker"));
+            }
         }
-        number += 1;
+        calm.records += 1;
         std::thread::sleep(Duration::from_millis(3));
     }
-    (number, slowest)
+    calm
 }
 
 /// Every record that was acknowledged is there, as it was sent.

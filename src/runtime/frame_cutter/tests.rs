@@ -1,7 +1,9 @@
-use super::{BadLength, Frame, FrameCutter, GROWTH_BYTES};
+use super::{BadLength, Frame, FrameCutter};
 use crate::base::prng::Prng;
+use crate::runtime::slack::{GROWTH_BYTES, SLACK_BYTES_MAX, Slack};
 use crate::runtime::sockets::SHARED_BUFFER_BYTES;
 use bytes::BytesMut;
+use std::rc::Rc;
 
 fn wire(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut all = Vec::new();
@@ -27,7 +29,7 @@ fn receive(
         if cutter.unreserved().is_some() {
             cutter.note_reserved();
         }
-        let (spare, is_rest) = cutter.spare();
+        let (spare, is_rest) = cutter.spare(|| bytes.len());
         let taken = spare.len().min(bytes.len());
         for (place, byte) in spare.iter_mut().zip(bytes) {
             place.write(*byte);
@@ -57,14 +59,21 @@ fn any_pieces_give_the_same_frames() {
             sent.push(vec![prng.next_u64() as u8; 1 + prng.below(size_max) as usize]);
         }
         let bytes = wire(&sent);
-        let (mut cutter, mut frames, mut at) = (FrameCutter::default(), Vec::new(), 0);
+        let slack = Rc::new(Slack::default());
+        // Now and then others have all the slack.
+        let others: Vec<_> = (0..round % 2 * 100).map(|_| slack.grant(GROWTH_BYTES, 0, || 1)).collect();
+        let (mut cutter, mut frames, mut at) = (FrameCutter::new(slack.clone()), Vec::new(), 0);
         while at < bytes.len() {
             let piece = 1 + prng.below([3, 1_000, 200_000][round % 3]) as usize;
             let end = bytes.len().min(at + piece);
             receive(&mut cutter, &bytes[at..end], 1 + round % 4, &mut frames).expect("good lengths");
             at = end;
+            if round % 3 == 2 {
+                cutter.shrink();
+            }
         }
-        assert!(!cutter.is_inside_frame());
+        drop(others);
+        assert!(!cutter.is_inside_frame() && slack.left() == SLACK_BYTES_MAX);
         assert_eq!(frames.len(), sent.len());
         for (frame, sent) in frames.iter().zip(&sent) {
             assert_eq!(frame.bytes, sent[..]);
@@ -92,7 +101,35 @@ fn a_declared_length_commits_no_memory() {
     cutter.cut(BytesMut::from(&declared.to_be_bytes()[..]), 1 << 30, 9, &mut Vec::new()).expect("allowed");
     assert_eq!(cutter.unreserved(), Some(declared as usize));
     cutter.note_reserved();
-    assert!(cutter.spare().0.len() <= GROWTH_BYTES);
+    assert!(cutter.spare(|| 0).0.len() <= GROWTH_BYTES);
     assert_eq!(cutter.take_reserved(), declared as usize);
     assert!(cutter.is_inside_frame());
+}
+
+#[test]
+fn many_unfinished_frames_commit_what_arrived_and_little_more() {
+    let slack = Rc::new(Slack::default());
+    let mut cutters: Vec<_> = (0..600).map(|_| FrameCutter::new(slack.clone())).collect();
+    let committed = |cutters: &[FrameCutter]| -> usize {
+        let unfinished = cutters.iter().filter_map(|cutter| cutter.unfinished.as_ref());
+        unfinished.map(|unfinished| unfinished.bytes.capacity()).sum()
+    };
+    for cutter in &mut cutters {
+        let begin = [&(1_i32 << 20).to_be_bytes()[..], &[7; 1_000]].concat();
+        cutter.cut(BytesMut::from(&begin[..]), 1 << 30, 9, &mut Vec::new()).expect("allowed");
+    }
+    assert!((600 * 1_000..600 * 1_000 + SLACK_BYTES_MAX + 600 * 1_000 / 8).contains(&committed(&cutters)));
+    for cutter in &mut cutters {
+        cutter.note_reserved();
+        let (spare, _) = cutter.spare(|| 50_000);
+        let taken = spare.len().min(50_000);
+        spare[..taken].iter_mut().for_each(|place| _ = place.write(7));
+        // SAFETY: `taken` bytes were written just now.
+        unsafe { cutter.advance(taken) };
+    }
+    assert!(committed(&cutters) <= 600 * 51_000 + SLACK_BYTES_MAX);
+    // Those that were given more ahead and do not use it give it back.
+    cutters.iter_mut().for_each(FrameCutter::shrink);
+    assert_eq!(slack.left(), SLACK_BYTES_MAX);
+    assert!(committed(&cutters) <= 600 * 51_000);
 }
