@@ -213,4 +213,10 @@ fn produce_and_fetch_cross_no_core() {
     println!("requests per core {requests:?}, messages between cores {busy:?}, of which start and stop cost {idle:?}");
     assert!(requests.iter().all(|requests| *requests >= 1_000), "both cores are used: {requests:?}");
     assert_eq!(busy, idle, "produce and fetch cause no message between cores");
+    for stage in ["socket", "queue", "reply"] {
+        assert_eq!(machine.latency_count(stage), requests, "{stage}: every request once");
+    }
+    let written = machine.latency_count("journal");
+    assert_eq!(written, machine.latency_count("flush"), "what is written is flushed");
+    assert!(written.iter().all(|frames| *frames > 50), "a frame per batch: {written:?}");
 }

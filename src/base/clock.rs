@@ -1,7 +1,7 @@
 //! Time as an argument: nothing below the runtime floor reads a clock.
 
 /// One reading of both clocks, taken by the runtime once per turn and passed in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Now {
     /// Monotonic nanoseconds since an arbitrary start.
     pub monotonic_ns: u64,

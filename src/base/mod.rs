@@ -6,6 +6,7 @@ pub mod decode;
 pub mod error_code;
 pub mod gather;
 pub mod ids;
+pub mod latency;
 pub mod limits;
 pub mod map;
 pub mod offset;

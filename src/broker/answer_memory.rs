@@ -10,7 +10,7 @@ use crate::base::clock::Now;
 use crate::base::limits::{ANSWERS_BESIDE_BYTES_MAX, FETCH_GRANT_BYTES_MIN, FORWARDED_PARTS_MAX};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::ParkedFetch;
-use crate::broker::session::Pressure;
+use crate::broker::queued::Pressure;
 
 impl Broker {
     /// Bytes that the answer of a Fetch with data may take now; `None`: it has to wait, and so has every one while others stand
@@ -37,10 +37,10 @@ impl Broker {
         (left >= FETCH_GRANT_BYTES_MIN).then(|| (left / 4).max(FETCH_GRANT_BYTES_MIN))
     }
 
-    pub(super) fn pressure(&self, now: Now) -> Pressure {
+    pub(super) fn pressure(&self) -> Pressure {
         let no_memory = self.is_full() || self.sessions.waits_for_memory_since().is_some();
         let no_parts = self.splits.parts() >= FORWARDED_PARTS_MAX;
-        Pressure { no_memory, no_parts, now }
+        Pressure { no_memory, no_parts }
     }
 
     /// What may go on because there is memory again, a request per connection in turn; true if anything did.
@@ -50,7 +50,7 @@ impl Broker {
             && let Some(connection) = self.sessions.take_waiting_for_memory()
         {
             progress = true;
-            let pressure = Pressure { no_memory: false, no_parts: false, now };
+            let pressure = Pressure { no_memory: false, no_parts: false };
             if let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
                 self.begin_request(connection, request, now);
             }

@@ -9,6 +9,7 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::{BrokerId, ConnectionId, CoreId};
+use crate::base::latency::Latency;
 use crate::base::limits::TIMEOUT_SCAN_MS;
 use crate::base::storage::DiskSpace;
 use crate::broker::api::{self, Context, Held, Outcome};
@@ -25,7 +26,8 @@ use crate::broker::message::Message;
 use crate::broker::partition::broker_id;
 use crate::broker::producer_ids::ProducerIds;
 use crate::broker::question::Questions;
-use crate::broker::session::{Answer, Queued, QueuedFrame, Sessions};
+use crate::broker::queued::{Queued, QueuedFrame};
+use crate::broker::session::{Answer, Sessions};
 use crate::broker::settings::{Advertised, BrokerSettings};
 use crate::broker::stop::StopStep;
 use crate::broker::topic_cache::TopicCache;
@@ -130,11 +132,12 @@ impl Broker {
 
     /// Takes one event in. Effects wait for [`Broker::poll_effect`].
     pub fn handle(&mut self, event: Event, now: Now) {
+        self.sessions.set_now(now);
         match event {
             Event::Connected { connection, local, .. } => self.sessions.connected(connection, local),
             Event::Request { connection, frame, buffer_bytes } => {
                 let frame = Queued::Frame(QueuedFrame { frame, buffer_bytes });
-                let pressure = self.pressure(now);
+                let pressure = self.pressure();
                 if let Some(request) = self.sessions.offer(connection, frame, pressure, &mut self.effects) {
                     self.begin_request(connection, request, now);
                 }
@@ -171,6 +174,7 @@ impl Broker {
 
     /// Ends a turn: all that was appended in it becomes few journal writes.
     pub fn end_turn(&mut self, now: Now) {
+        self.sessions.set_now(now);
         self.settle(now);
         loop {
             let gather = self.sessions.returning.holds(now.monotonic_ns);
@@ -200,6 +204,16 @@ impl Broker {
         let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
         let seat = self.seat.as_ref().and_then(ControllerSeat::next_deadline);
         [scan, log, seat, self.fetches.next_deadline()].into_iter().flatten().min()
+    }
+
+    /// How long journal frames wait to be written, and then to be flushed.
+    pub fn journal_latencies(&self) -> (&Latency, &Latency) {
+        self.log.journal_latencies()
+    }
+
+    /// How long requests waited that could not be begun in the turn in which they came.
+    pub fn held_latency(&self) -> &Latency {
+        self.sessions.held_latency()
     }
 
     /// Monotonic nanoseconds at which small appends wait no longer for more: a turn is due then, events or not.
@@ -323,7 +337,7 @@ impl Broker {
     /// Begins requests of a connection that waited and need not any more.
     pub(super) fn begin_queued(&mut self, connection: ConnectionId, now: Now) {
         loop {
-            let pressure = self.pressure(now);
+            let pressure = self.pressure();
             let Some(request) = self.sessions.next_queued(connection, pressure, &mut self.effects) else { return };
             self.begin_request(connection, request, now);
         }
@@ -384,7 +398,7 @@ impl Broker {
         let mut released = Vec::new();
         self.produces.expire(now, &mut released);
         self.deletes.expire(now, &mut released);
-        self.release(released, now);
+        self.release(released);
         self.expire_questions(now);
     }
 }

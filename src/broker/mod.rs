@@ -16,6 +16,7 @@ pub mod message;
 mod partition;
 mod producer_ids;
 mod question;
+mod queued;
 mod returning;
 mod session;
 pub mod settings;

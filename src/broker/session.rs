@@ -18,6 +18,7 @@
 use crate::base::clock::Now;
 use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, CoreId, TopicId, TopicPartition};
+use crate::base::latency::Latency;
 use crate::base::limits::{
     SESSION_REQUESTS_MAX, SESSION_UNSENT_BYTES_MAX, SESSION_WAITING_BYTES_MAX, SESSION_WAITING_BYTES_SCARCE,
     SESSIONS_KEPT_BYTES_MAX,
@@ -25,10 +26,9 @@ use crate::base::limits::{
 use crate::base::map::Map;
 use crate::broker::api::{Context, Held, Wait};
 use crate::broker::event::Effect;
-use crate::broker::forwarding::{Part, PartAnswer};
+use crate::broker::forwarding::PartAnswer;
+use crate::broker::queued::{Pressure, Queued};
 use crate::broker::returning::{Returning, Visitor};
-use crate::wire::api::ApiKey;
-use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
@@ -52,32 +52,6 @@ pub(super) enum Answer {
     Close(String),
 }
 
-/// A whole request that was not begun.
-#[derive(Debug)]
-pub(super) struct QueuedFrame {
-    pub(super) frame: BytesMut,
-    pub(super) buffer_bytes: usize,
-}
-
-/// What waits to be begun.
-#[derive(Debug)]
-pub(super) enum Queued {
-    Frame(QueuedFrame),
-    /// For another core's client.
-    Part(Box<Part>),
-}
-
-impl Queued {
-    /// Memory that is accounted for here.
-    fn bytes(&self) -> usize {
-        match self {
-            Queued::Frame(frame) => frame.buffer_bytes,
-            // The core that has the connection does it.
-            Queued::Part(_) => 0,
-        }
-    }
-}
-
 /// Whose requests a session orders.
 #[derive(Debug)]
 enum Peer {
@@ -98,6 +72,8 @@ struct Session {
     /// Number of the oldest owed answer.
     first: u64,
     held: Option<(Context, Held)>,
+    /// Since when the oldest request that waits does so.
+    waiting_since_ns: u64,
     queued: VecDeque<Queued>,
     queued_bytes: usize,
     /// Requests that other cores work on.
@@ -130,6 +106,9 @@ pub(super) struct Sessions {
     /// Answers for other cores, in order.
     part_replies: VecDeque<PartReply>,
     sums: Sums,
+    now: Now,
+    /// From the arrival of requests that wait to when they can go on.
+    held_latency: Latency,
     /// Whose next request is about to come.
     pub(super) returning: Returning,
 }
@@ -154,28 +133,6 @@ impl Sums {
     /// I5.
     fn is_stuffed(&self, session: &Session) -> bool {
         session.unsent_bytes + self.replied_by(session) > SESSION_UNSENT_BYTES_MAX
-    }
-}
-
-/// What keeps a request from beginning at once, besides what its own session says.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Pressure {
-    /// The memory for answers is used up.
-    pub(super) no_memory: bool,
-    /// As many parts are under way on other cores as may be.
-    pub(super) no_parts: bool,
-    pub(super) now: Now,
-}
-
-impl Pressure {
-    fn keeps(self, request: &Queued, session: &Session) -> bool {
-        let Queued::Frame(frame) = request else { return false };
-        // Produce has small answers and must not suffer from those who do not read theirs; Fetch waits by itself when there is
-        // data for it; ApiVersions tells whether there is a broker at all. All of them only for who takes its answers.
-        const PASS: [ApiKey; 3] = [ApiKey::Produce, ApiKey::Fetch, ApiKey::ApiVersions];
-        let key = frame.frame.first_chunk().map(|key| i16::from_be_bytes(*key));
-        let passes = session.unsent_bytes == 0 && PASS.iter().any(|pass| Some(pass.number()) == key);
-        self.no_parts || (self.no_memory && !passes)
     }
 }
 
@@ -257,6 +214,16 @@ impl Sessions {
         self.by_memory.front().map(|(_, since_ms)| *since_ms)
     }
 
+    /// The clock of the turn.
+    pub(super) fn set_now(&mut self, now: Now) {
+        self.now = now;
+    }
+
+    /// How long requests waited that could not be begun at once.
+    pub(super) fn held_latency(&self) -> &Latency {
+        &self.held_latency
+    }
+
     /// The address that the client connected to.
     pub(super) fn local(&self, connection: ConnectionId) -> Option<SocketAddr> {
         match self.sessions.get(&connection)?.peer {
@@ -274,13 +241,16 @@ impl Sessions {
         effects: &mut VecDeque<Effect>,
     ) -> Option<Queued> {
         let session = self.sessions.get_mut(&connection)?;
-        self.returning.came(&mut session.visitor, pressure.now.monotonic_ns);
+        self.returning.came(&mut session.visitor, self.now.monotonic_ns);
         if session.ending {
             return None;
         }
         let is_first = session.held.is_none() && session.queued.is_empty();
-        if is_first && !self.sums.is_stuffed(session) && !pressure.keeps(&request, session) {
+        if is_first && !self.sums.is_stuffed(session) && !pressure.keeps(&request, session.unsent_bytes) {
             return Some(request);
+        }
+        if is_first {
+            session.waiting_since_ns = self.now.monotonic_ns;
         }
         session.queued_bytes += request.bytes();
         self.sums.kept += request.bytes();
@@ -295,10 +265,10 @@ impl Sessions {
     /// If memory is what the first queued request of a session waits for, it stands in line for it.
     fn line_up(&mut self, connection: ConnectionId, pressure: Pressure) {
         let Some(session) = self.sessions.get_mut(&connection) else { return };
-        let waits = session.queued.front().is_some_and(|request| pressure.keeps(request, session));
+        let waits = session.queued.front().is_some_and(|request| pressure.keeps(request, session.unsent_bytes));
         if waits && !session.in_line && !self.sums.is_stuffed(session) {
             session.in_line = true;
-            self.by_memory.push_back((connection, pressure.now.monotonic_ms()));
+            self.by_memory.push_back((connection, self.now.monotonic_ms()));
         }
     }
 
@@ -364,19 +334,13 @@ impl Sessions {
     }
 
     /// Like [`Sessions::answer`], for an answer that waited for the disk.
-    pub(super) fn answer_flushed(
-        &mut self,
-        slot: AnswerSlot,
-        answer: Answer,
-        effects: &mut VecDeque<Effect>,
-        now: Now,
-    ) {
+    pub(super) fn answer_flushed(&mut self, slot: AnswerSlot, answer: Answer, effects: &mut VecDeque<Effect>) {
         self.answer(slot, answer, effects);
         if let Some(session) = self.sessions.get_mut(&slot.connection)
             && session.answers.is_empty()
             && session.queued.is_empty()
         {
-            self.returning.answered(&mut session.visitor, now.monotonic_ns);
+            self.returning.answered(&mut session.visitor, self.now.monotonic_ns);
         }
     }
 
@@ -400,6 +364,7 @@ impl Sessions {
         assert!(session.held.is_none(), "I2: two requests of one connection are held");
         self.sums.kept += context.buffer_bytes;
         session.held = Some((context, held));
+        session.waiting_since_ns = self.now.monotonic_ns;
         session.balance(connection, &self.sums, effects);
         match wait {
             Wait::Partition(partition) => self.by_partition.entry(partition).or_default().push(connection),
@@ -416,7 +381,9 @@ impl Sessions {
 
     /// Takes out the held request, which is to be tried again.
     pub(super) fn take_held(&mut self, connection: ConnectionId) -> Option<(Context, Held)> {
-        let held = self.sessions.get_mut(&connection)?.held.take()?;
+        let session = self.sessions.get_mut(&connection)?;
+        let held = session.held.take()?;
+        self.held_latency.record(self.now.monotonic_ns - session.waiting_since_ns, 1);
         self.sums.kept -= held.0.buffer_bytes;
         Some(held)
     }
@@ -432,11 +399,12 @@ impl Sessions {
         if session.held.is_some() || self.sums.is_stuffed(session) {
             return None;
         }
-        if session.queued.front().is_some_and(|request| pressure.keeps(request, session)) {
+        if session.queued.front().is_some_and(|request| pressure.keeps(request, session.unsent_bytes)) {
             self.line_up(connection, pressure);
             return None;
         }
         let request = session.queued.pop_front()?;
+        self.held_latency.record(self.now.monotonic_ns - session.waiting_since_ns, 1);
         session.queued_bytes -= request.bytes();
         self.sums.kept -= request.bytes();
         session.balance(connection, &self.sums, effects);
@@ -518,6 +486,7 @@ impl Session {
             answers: VecDeque::new(),
             first: 0,
             held: None,
+            waiting_since_ns: 0,
             queued: VecDeque::new(),
             queued_bytes: 0,
             forwarded_bytes: 0,

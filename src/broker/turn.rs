@@ -84,13 +84,13 @@ impl Broker {
             LogNotice::Forgotten { topic } => self.send(CoreId(0), Message::Forgotten { topic }, now),
             LogNotice::DirectoryGone { topic } => self.seat().forget(topic, now),
         }
-        self.release(released, now);
+        self.release(released);
     }
 
     /// Sends answers that were parked.
-    pub(super) fn release(&mut self, released: Vec<Released>, now: Now) {
+    pub(super) fn release(&mut self, released: Vec<Released>) {
         for (slot, answer) in released {
-            self.sessions.answer_flushed(slot, answer, &mut self.effects, now);
+            self.sessions.answer_flushed(slot, answer, &mut self.effects);
         }
     }
 
@@ -165,7 +165,7 @@ impl Broker {
             for partition in before.topic(*topic).into_iter().flat_map(|topic| topic.partition_ids()) {
                 self.produces.fail(partition, ErrorCode::UnknownTopicOrPartition, &mut released);
             }
-            self.release(released, now);
+            self.release(released);
             self.fetches.topic_deleted(*topic);
             for partition in self.sessions.awaited_partitions_of(*topic) {
                 self.partition_changed(partition, now);

@@ -13,6 +13,7 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::{TopicId, TopicPartition};
+use crate::base::latency::Latency;
 use crate::base::limits::PINNED_RING_MULTIPLE_MAX;
 use crate::base::map::Map;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
@@ -229,7 +230,7 @@ impl CoreLog {
         record_batch::stamp(&mut batch, base.0, leader_epoch.0);
         let (bytes, cost) = keep(batch, append.buffer_bytes);
         let body = FrameBody::Append { partition, leader_epoch, base, end, batch: bytes.clone(), again: false };
-        let sequence = self.journal.push(body, now.monotonic_ms()).expect("room was checked (C2)");
+        let sequence = self.journal.push(body, now).expect("room was checked (C2)");
         self.pinned_bytes += bytes.len() as u64;
         self.pinned_cost += cost as u64;
         self.free_bytes = self.free_bytes.saturating_sub(bytes.len() as u64);
@@ -298,7 +299,7 @@ impl CoreLog {
             return Ok(self.journal.last());
         }
         let body = FrameBody::LogStart { partition, start: to };
-        let Ok(sequence) = self.journal.push(body, now.monotonic_ms()) else {
+        let Ok(sequence) = self.journal.push(body, now) else {
             self.paused_bytes = self.paused_bytes.max(Some(SMALL_APPEND_BYTES));
             self.journal.want_room();
             return Err(AppendError::NotAppendable(Appendable::Paused));
@@ -315,8 +316,7 @@ impl CoreLog {
             return Err(AppendError::BelowHighWatermark);
         }
         let body = FrameBody::Truncate { partition, end: to };
-        let sequence =
-            self.journal.push(body, now.monotonic_ms()).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
+        let sequence = self.journal.push(body, now).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
         let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
         let (end, freed) = log.truncate(to, sequence);
         self.pinned_bytes -= bytes - log.tail.pinned_bytes();
@@ -400,7 +400,7 @@ impl CoreLog {
     pub fn handle_tick(&mut self, now: Now, free_bytes: u64) {
         self.free_bytes = free_bytes;
         self.journal.handle_tick();
-        self.journal.mark_if_due(now.monotonic_ms(), self.stopping);
+        self.journal.mark_if_due(now, self.stopping);
         self.check_retention(now);
     }
 
@@ -417,6 +417,11 @@ impl CoreLog {
         self.journal.is_gathering()
     }
 
+    /// How long journal frames wait to be written, and then to be flushed.
+    pub fn journal_latencies(&self) -> (&Latency, &Latency) {
+        self.journal.latencies()
+    }
+
     /// Nanoseconds that a journal write and its flush take lately.
     pub fn group_ns(&self) -> u64 {
         self.journal.group_ns()
@@ -425,7 +430,7 @@ impl CoreLog {
     /// Ends a turn: queued frames become writes, the segment writer takes its next step. With `gather` little waits for more.
     pub fn end_turn(&mut self, now: Now, gather: bool) {
         if self.stopping {
-            self.journal.mark_if_due(now.monotonic_ms(), true);
+            self.journal.mark_if_due(now, true);
         }
         self.remove_deleted();
         self.step_writer(now);
@@ -463,7 +468,7 @@ impl CoreLog {
     /// Graceful stop: nothing is taken any more; everything is flushed, then marked.
     pub fn begin_stop(&mut self, now: Now) {
         self.stopping = true;
-        self.journal.mark_if_due(now.monotonic_ms(), true);
+        self.journal.mark_if_due(now, true);
     }
 
     /// True when everything is flushed and marked and no effect is out.

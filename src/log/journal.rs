@@ -20,6 +20,7 @@
 
 use crate::base::clock::Now;
 use crate::base::gather::Gather;
+use crate::base::latency::Latency;
 use crate::base::limits::{
     JOURNAL_WRITE_BYTES_MAX, JOURNAL_WRITE_EAGER_BYTES, JOURNAL_WRITES_IN_FLIGHT_MAX, MARK_AFTER_MS,
     RING_APPEND_PERCENT_MAX,
@@ -29,7 +30,7 @@ use crate::base::storage::{FileOp, FilesDone, StorageError, block_ceil};
 use crate::log::effect::{LogEffect, Ticket};
 use crate::log::effect_queue::EffectQueue;
 use crate::log::group_time::GroupTime;
-use crate::log::journal_frame::{FrameBody, FramePlace, encode_prefix, salt};
+use crate::log::journal_frame::{FrameBody, FramePlace, encode, salt};
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -61,6 +62,8 @@ struct Group {
     offset: u64,
     data: Gather,
     last: Sequence,
+    /// When its first frame was pushed; before the first turn there is no clock.
+    pushed: Option<Now>,
     /// Somebody waits for the write alone.
     ends_with_write: bool,
 }
@@ -180,7 +183,7 @@ impl Journal {
             groups: VecDeque::new(),
             writes: VecDeque::new(),
             flush: None,
-            group_time: GroupTime::default(),
+            group_time: GroupTime::after(start.accepted_end),
             is_gathering: false,
             failed: None,
             headers: BytesMut::new(),
@@ -188,7 +191,7 @@ impl Journal {
             last_mark: Sequence(0),
             last_push_ms: 0,
         };
-        journal.roll().expect("the first file is a spare");
+        journal.roll(None).expect("the first file is a spare");
         journal
     }
 
@@ -279,26 +282,24 @@ impl Journal {
             && (fits_file || !self.spares.is_empty())
     }
 
-    /// Gives the frame a sequence and a place. `now_ms` is monotonic.
-    pub fn push(&mut self, body: FrameBody, now_ms: u64) -> Result<Sequence, NoRoom> {
+    /// Gives the frame a sequence and a place.
+    pub fn push(&mut self, body: FrameBody, now: Now) -> Result<Sequence, NoRoom> {
         if self.failed.is_some() {
             return Err(NoRoom);
         }
         let bytes = body.padded_bytes();
         assert!(bytes + 256 <= self.file_bytes, "a frame fits a journal file (S6)");
         if block_ceil(self.position()) + bytes > self.file_bytes {
-            self.roll()?;
+            self.roll(Some(now))?;
         }
-        let is_mark = matches!(body, FrameBody::Mark);
-        let sequence = self.place(body);
-        if !is_mark {
-            self.last_content = sequence;
-        }
-        self.last_push_ms = now_ms;
+        let is_content = !matches!(body, FrameBody::Mark);
+        let sequence = self.place(body, Some(now));
+        self.last_content = if is_content { sequence } else { self.last_content };
+        self.last_push_ms = now.monotonic_ms();
         Ok(sequence)
     }
 
-    fn roll(&mut self) -> Result<(), NoRoom> {
+    fn roll(&mut self, now: Option<Now>) -> Result<(), NoRoom> {
         if self.own_files() >= self.ring_files {
             return Err(NoRoom);
         }
@@ -311,12 +312,12 @@ impl Journal {
         let salt = salt(self.key, self.generation, self.boot, first);
         self.files.push_back(JournalFile { path, boot: self.boot, first, last: first, salt, used: 0 });
         let accepted_end = self.accepted_end.take();
-        self.place(FrameBody::Boot { checkpoint: self.checkpoint, accepted_end });
+        self.place(FrameBody::Boot { checkpoint: self.checkpoint, accepted_end }, now);
         Ok(())
     }
 
     /// Puts the frame behind the last one of the file being filled; it fits.
-    fn place(&mut self, body: FrameBody) -> Sequence {
+    fn place(&mut self, body: FrameBody, now: Option<Now>) -> Sequence {
         let sequence = self.next;
         self.next = sequence.next();
         let position = self.position();
@@ -339,7 +340,14 @@ impl Journal {
         });
         if !fits {
             let offset = block_ceil(position);
-            self.groups.push_back(Group { path, offset, data: Gather::new(), last: sequence, ends_with_write: false });
+            self.groups.push_back(Group {
+                path,
+                offset,
+                data: Gather::new(),
+                last: sequence,
+                pushed: now,
+                ends_with_write: false,
+            });
         }
         let (prefix, batch) = encode(&mut self.headers, &place, body);
         let group = self.groups.back_mut().expect("just made");
@@ -359,6 +367,11 @@ impl Journal {
     /// Frames wait for more to be written with them.
     pub fn is_gathering(&self) -> bool {
         self.is_gathering
+    }
+
+    /// How long frames wait to be written, and then to be flushed.
+    pub fn latencies(&self) -> (&Latency, &Latency) {
+        (&self.group_time.journal, &self.group_time.flush)
     }
 
     /// Nanoseconds that a write and its flush take lately.
@@ -389,14 +402,14 @@ impl Journal {
                 break;
             }
             let through = is_little && all_flushed && !group.ends_with_write;
-            let Group { path, offset, data, last, .. } = self.groups.pop_front().expect("looked at");
+            let Group { path, offset, data, last, pushed, .. } = self.groups.pop_front().expect("looked at");
             let used = block_ceil(offset + data.len() as u64);
             if let Some(file) = self.files.iter_mut().find(|file| file.path == path) {
                 file.used = file.used.max(used);
             }
             let ticket = effects.ticket();
             self.writes.push_back(Write { ticket, last, done: false });
-            self.group_time.begin(last, now);
+            self.group_time.begin(last, pushed.unwrap_or(now), now);
             if through {
                 // One operation instead of two, one wake-up instead of two.
                 self.flush = Some((ticket, last));
@@ -504,12 +517,12 @@ impl Journal {
     }
 
     /// Pushes a mark frame if the flushed end is not on disk yet and nothing was pushed for a while, or at once when `now_or_never` (S4).
-    pub fn mark_if_due(&mut self, now_ms: u64, now_or_never: bool) {
+    pub fn mark_if_due(&mut self, now: Now, now_or_never: bool) {
         let due = self.last_mark < self.last_content && self.flushed >= self.last_content;
-        let idle = now_ms.saturating_sub(self.last_push_ms) >= MARK_AFTER_MS;
+        let idle = now.monotonic_ms().saturating_sub(self.last_push_ms) >= MARK_AFTER_MS;
         if due && (idle || now_or_never) {
             // A full ring may refuse; the next frame carries the mark then.
-            let _ = self.push(FrameBody::Mark, now_ms);
+            let _ = self.push(FrameBody::Mark, now);
         }
     }
 
@@ -584,17 +597,3 @@ fn unlink(file: &JournalFile, effects: &mut EffectQueue) {
 }
 
 static PADDING: Bytes = Bytes::from_static(&[0; 8]);
-/// Frame headers are cut from pieces of this size, so that an append costs no allocation of its own.
-const HEADER_PIECE_BYTES: usize = 16 * 1024;
-
-fn encode(headers: &mut BytesMut, place: &FramePlace, body: FrameBody) -> (Bytes, Bytes) {
-    if headers.capacity() < body.sizes().0 {
-        *headers = BytesMut::with_capacity(HEADER_PIECE_BYTES);
-    }
-    encode_prefix(place, &body, headers);
-    let prefix = headers.split().freeze();
-    match body {
-        FrameBody::Append { batch, .. } => (prefix, batch),
-        _ => (prefix, Bytes::new()),
-    }
-}

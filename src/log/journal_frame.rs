@@ -313,6 +313,22 @@ pub fn scan(file: &Bytes, key: Option<u64>) -> Vec<Found> {
     found
 }
 
+/// Frame headers are cut from pieces of this size, so that an append costs no allocation of its own.
+const HEADER_PIECE_BYTES: usize = 16 * 1024;
+
+/// The bytes of a frame before its batch, and the batch; padding is the caller's. Headers are cut from `headers`.
+pub fn encode(headers: &mut BytesMut, place: &FramePlace, body: FrameBody) -> (Bytes, Bytes) {
+    if headers.capacity() < body.sizes().0 {
+        *headers = BytesMut::with_capacity(HEADER_PIECE_BYTES);
+    }
+    encode_prefix(place, &body, headers);
+    let prefix = headers.split().freeze();
+    match body {
+        FrameBody::Append { batch, .. } => (prefix, batch),
+        _ => (prefix, Bytes::new()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -200,7 +200,7 @@ impl CoreLog {
             let leader_epoch = crate::base::offset::LeaderEpoch(header.leader_epoch);
             let (base, end) = (batch.base, batch.end);
             let body = FrameBody::Append { partition, leader_epoch, base, end, batch: batch.bytes, again: true };
-            let Ok(sequence) = self.journal.push(body, now.monotonic_ms()) else { return false };
+            let Ok(sequence) = self.journal.push(body, now) else { return false };
             let log = self.logs.get_mut(&partition).expect("just looked at");
             log.tail.reappended(base, sequence);
             self.writer.reappended = sequence;

@@ -7,6 +7,11 @@ pub fn read() -> Now {
     Now { monotonic_ns: read_one(libc::CLOCK_MONOTONIC), wall_ms: (read_one(libc::CLOCK_REALTIME) / 1_000_000) as i64 }
 }
 
+/// Reads the monotonic clock, nanoseconds.
+pub fn monotonic_ns() -> u64 {
+    read_one(libc::CLOCK_MONOTONIC)
+}
+
 fn read_one(clock: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` is a valid place for one timespec and both clock ids exist on every Linux.

@@ -72,6 +72,8 @@ pub struct Connection {
     pub taking: Taking,
     outbound: RefCell<VecDeque<Bytes>>,
     outbound_bytes: Cell<usize>,
+    /// Answers that the socket has not taken wholly: how many, and when the oldest was queued (monotonic nanoseconds).
+    unsent_answers: Cell<(u64, u64)>,
     /// The socket took less than it was given (N2).
     blocked: Cell<bool>,
     ready: Rc<ReadyList>,
@@ -131,6 +133,7 @@ impl Connection {
             taking: Taking::default(),
             outbound: RefCell::default(),
             outbound_bytes: Cell::new(0),
+            unsent_answers: Cell::new((0, 0)),
             blocked: Cell::new(false),
             ready,
             is_ready: Cell::new(false),
@@ -139,10 +142,17 @@ impl Connection {
     }
 
     /// Queues an answer behind the others.
-    pub fn queue(&self, response: Gather) {
+    pub fn queue(&self, response: Gather, now_ns: u64) {
+        let (count, since_ns) = self.unsent_answers.get();
+        self.unsent_answers.set((count + 1, if count == 0 { now_ns } else { since_ns }));
         self.outbound_bytes.set(self.outbound_bytes.get() + response.len());
         self.taking.note_queued(response.len());
         self.outbound.borrow_mut().extend(response.into_slices());
+    }
+
+    /// Once the socket has taken all: how many answers since the last call, and when the oldest was queued.
+    pub fn take_sent(&self) -> Option<(u64, u64)> {
+        (self.outbound_bytes.get() == 0 && self.unsent_answers.get().0 > 0).then(|| self.unsent_answers.take())
     }
 
     /// True while the broker may answer.

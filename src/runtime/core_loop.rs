@@ -13,6 +13,7 @@
 
 use crate::base::clock::Now;
 use crate::base::ids::{ConnectionId, CoreId};
+use crate::base::latency::Latency;
 use crate::base::storage::{FilesDone, Storage};
 use crate::broker::broker::Broker;
 use crate::broker::event::{Effect, Event};
@@ -121,6 +122,8 @@ struct CoreLoop {
     events: Vec<Event>,
     swept_ms: u64,
     turns: u64,
+    /// From the wake-up in which a request came to the end of the broker's part of that turn.
+    queue_latency: Latency,
     /// A letter said so; the next turn begins it.
     stop: bool,
     end: bool,
@@ -148,7 +151,7 @@ impl CoreLoop {
         let inbox = Rc::<Inbox>::default();
         let readiness = Readiness::new()?;
         let journal = JournalRing::new(parts.storage.root().to_path_buf())?;
-        let sockets = Sockets::new(parts.sockets, inbox.clone(), clock::read().monotonic_ms())?;
+        let sockets = Sockets::new(parts.sockets, inbox.clone(), clock::read())?;
         listen(&parts.listener)?;
         let listener = Listener::new(parts.listener);
         readiness.watch(listener.descriptor(), LISTENER)?;
@@ -171,6 +174,7 @@ impl CoreLoop {
             events: Vec::new(),
             swept_ms: 0,
             turns: 0,
+            queue_latency: Latency::default(),
             stop: false,
             end: false,
             stopped_ms: None,
@@ -192,6 +196,7 @@ impl CoreLoop {
             }
         }
         self.log_statistics();
+        self.log_stages();
     }
 
     /// How long the core may sleep.
@@ -207,7 +212,7 @@ impl CoreLoop {
 
     /// What came in becomes events.
     fn collect(&mut self, now: Now) {
-        self.sockets.set_now(now.monotonic_ms());
+        self.sockets.set_now(now);
         let mut edges = std::mem::take(&mut self.edges);
         for edge in edges.drain(..) {
             match edge.token {
@@ -258,6 +263,7 @@ impl CoreLoop {
         let mut events = std::mem::take(&mut self.events);
         self.inbox.swap(&mut events);
         let had_events = events.iter().any(|event| !matches!(event, Event::Tick)) || self.mesh.has_waiting();
+        let requests = events.iter().filter(|event| matches!(event, Event::Request { .. })).count();
         for event in events.drain(..) {
             self.broker.handle(event, now);
         }
@@ -269,6 +275,9 @@ impl CoreLoop {
             self.broker.handle(Event::Stop, now);
         }
         self.broker.end_turn(now);
+        let handled = Now { monotonic_ns: clock::monotonic_ns(), ..now };
+        self.queue_latency.record(handled.monotonic_ns - now.monotonic_ns, requests as u64);
+        self.sockets.set_now(handled);
         while let Some(effect) = self.broker.poll_effect() {
             self.perform(effect, now);
         }
@@ -340,6 +349,23 @@ impl CoreLoop {
         self.reported_stopped = true;
         self.sockets.say_goodbye();
         report(&self.reports, Report::Stopped(self.core));
+    }
+
+    /// One line per core that says where the time of its requests went.
+    fn log_stages(&self) {
+        let sockets = self.sockets.latencies.borrow();
+        let (journal, flush) = self.broker.journal_latencies();
+        tracing::info!(
+            target: "stages",
+            core = self.core.0,
+            socket = %sockets.socket,
+            queue = %self.queue_latency,
+            held = %self.broker.held_latency(),
+            journal = %journal,
+            flush = %flush,
+            reply = %sockets.reply,
+            "stopped"
+        );
     }
 
     /// One line per core with what it did; tests read it.

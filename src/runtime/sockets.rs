@@ -1,10 +1,13 @@
 //! All client connections of one core: reading, the budget, timeouts, counts. Lives on one core.
 
+use crate::base::clock::Now;
 use crate::base::config::Config;
 use crate::base::gather::Gather;
 use crate::base::ids::{ConnectionId, CoreId};
+use crate::base::latency::Latency;
 use crate::base::map::Map;
 use crate::broker::event::Event;
+use crate::runtime::clock;
 use crate::runtime::connection::{Connection, Next, OUTBOUND_BYTES_MAX, Phase, ReadyList, send_queued};
 use crate::runtime::frame_cutter::{BadLength, Frame, FrameCutter};
 use crate::runtime::inbox::Inbox;
@@ -83,6 +86,15 @@ pub struct SocketCounters {
     pub answered_bytes: Cell<u64>,
 }
 
+/// How long the ends of a request take.
+#[derive(Default)]
+pub struct SocketLatencies {
+    /// From a request's first byte to its last; to the millisecond, the least for those that came in one piece.
+    pub socket: Latency,
+    /// From the end of the broker's part of a turn to when the socket has taken the answer.
+    pub reply: Latency,
+}
+
 /// See the module.
 pub struct Sockets {
     settings: SocketSettings,
@@ -100,7 +112,7 @@ pub struct Sockets {
     slack: Rc<Slack>,
     /// Reservations of frames that the broker has not handled yet.
     reserved_in_turn: RefCell<Vec<usize>>,
-    now_ms: Cell<u64>,
+    now: Cell<Now>,
     /// When somebody to close was looked for last: among readers, among senders.
     relieved_ms: [Cell<u64>; 2],
     next_id: Cell<u64>,
@@ -108,11 +120,13 @@ pub struct Sockets {
     limiter: LogLimiter,
     /// See [`SocketCounters`].
     pub counters: SocketCounters,
+    /// See [`SocketLatencies`].
+    pub latencies: RefCell<SocketLatencies>,
 }
 
 impl Sockets {
     /// Without connections; an error if the kernel has no ring for its sends.
-    pub fn new(settings: SocketSettings, inbox: Rc<Inbox>, now_ms: u64) -> Result<Sockets, Error> {
+    pub fn new(settings: SocketSettings, inbox: Rc<Inbox>, now: Now) -> Result<Sockets, Error> {
         let send_batch = SendBatch::new()?;
         Ok(Sockets {
             settings,
@@ -127,23 +141,24 @@ impl Sockets {
             budget: ReadBudget::new(READ_BUDGET_BYTES, settings.request_bytes_max),
             slack: Rc::default(),
             reserved_in_turn: RefCell::default(),
-            now_ms: Cell::new(now_ms),
+            now: Cell::new(now),
             relieved_ms: Default::default(),
             next_id: Cell::new(1),
             stopping: Cell::new(false),
             limiter: LogLimiter::default(),
             counters: SocketCounters::default(),
+            latencies: RefCell::default(),
         })
     }
 
     /// The clock of the last turn.
     pub fn now_ms(&self) -> u64 {
-        self.now_ms.get()
+        self.now.get().monotonic_ms()
     }
 
-    /// A new turn.
-    pub fn set_now(&self, now_ms: u64) {
-        self.now_ms.set(now_ms);
+    /// A new turn, or the broker's part of it is over.
+    pub fn set_now(&self, now: Now) {
+        self.now.set(now);
     }
 
     /// Takes a socket that the listener accepted.
@@ -190,6 +205,7 @@ impl Sockets {
         }
         if edge.output {
             connection.unblock(self.now_ms());
+            self.note_sent(&connection, self.now.get().monotonic_ns);
             self.tell_unsent(&connection);
         }
     }
@@ -327,7 +343,7 @@ impl Sockets {
     }
 
     fn cut(&self, connection: &Connection, cutter: &mut FrameCutter, input: BytesMut) -> Result<(), BadLength> {
-        let was_inside = cutter.is_inside_frame();
+        let (was_inside, began_ms) = (cutter.is_inside_frame(), connection.frame_since_ms.get());
         let mut frames = self.frames.borrow_mut();
         frames.extend(cutter.finished());
         let result = cutter.cut(input, self.settings.request_bytes_max, FRAMES_PER_TURN_MAX, &mut frames);
@@ -335,6 +351,8 @@ impl Sockets {
             connection.frame_since_ms.set(self.now_ms());
         }
         bump(&self.counters.requests, frames.len() as u64);
+        let took_ms = if was_inside { self.now_ms() - began_ms } else { 0 };
+        self.latencies.borrow_mut().socket.record(took_ms * 1_000_000, frames.len() as u64);
         for frame in frames.drain(..) {
             if frame.reserved > 0 {
                 self.reserved_in_turn.borrow_mut().push(frame.reserved);
@@ -361,7 +379,7 @@ impl Sockets {
         let connection = self.connections.borrow().get(&id).cloned();
         let Some(connection) = connection.filter(|connection| connection.takes_answers()) else { return };
         bump(&self.counters.answered_bytes, response.len() as u64);
-        connection.queue(response);
+        connection.queue(response, self.now.get().monotonic_ns);
         if !connection.is_dirty.replace(true) {
             self.dirty.borrow_mut().push(connection);
         }
@@ -391,9 +409,19 @@ impl Sockets {
         let mut dirty = std::mem::take(&mut *self.dirty.borrow_mut());
         dirty.iter().for_each(|connection| connection.is_dirty.set(false));
         send_queued(&dirty, &mut self.send_batch.borrow_mut(), self.now_ms());
+        if !dirty.is_empty() {
+            let now_ns = clock::monotonic_ns();
+            dirty.iter().for_each(|connection| self.note_sent(connection, now_ns));
+        }
         dirty.iter().for_each(|connection| self.tell_unsent(connection));
         dirty.clear();
         *self.dirty.borrow_mut() = dirty;
+    }
+
+    fn note_sent(&self, connection: &Connection, now_ns: u64) {
+        if let Some((answers, since_ns)) = connection.take_sent() {
+            self.latencies.borrow_mut().reply.record(now_ns - since_ns, answers);
+        }
     }
 
     /// The broker has handled the requests of this turn: what was reserved for them is free again.

@@ -87,13 +87,26 @@ impl Machine {
 
     /// A number from the line that each core logs when it stops, of the last run, in core order.
     pub fn statistic(&self, name: &str) -> Vec<u64> {
+        self.last_words("stats", |line| number_in(line, name))
+    }
+
+    /// How often each core took the time of this stage, in the last run, in core order.
+    #[allow(dead_code, reason = "not every test program asks")]
+    pub fn latency_count(&self, stage: &str) -> Vec<u64> {
+        let count = |line: &str| {
+            let (_, rest) = line.split_once(&format!("\"{stage}\":\""))?;
+            let (latency, _) = rest.split_once('"')?;
+            latency.rsplit_once(" us of ")?.1.parse().ok()
+        };
+        self.last_words("stages", count)
+    }
+
+    fn last_words(&self, target: &str, number: impl Fn(&str) -> Option<u64>) -> Vec<u64> {
         let text = std::fs::read_to_string(self.log_path()).expect("log");
-        let lines: Vec<&str> = text.lines().filter(|line| line.contains("\"target\":\"stats\"")).collect();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains(&format!("\"target\":\"{target}\""))).collect();
         let mut found: Vec<(u64, u64)> = lines[lines.len() - self.cores..]
             .iter()
-            .map(|line| {
-                (number_in(line, "core").expect("core"), number_in(line, name).expect("the line has the number"))
-            })
+            .map(|line| (number_in(line, "core").expect("core"), number(line).expect("the line has the number")))
             .collect();
         found.sort_unstable();
         found.into_iter().map(|(_, number)| number).collect()

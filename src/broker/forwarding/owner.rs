@@ -6,13 +6,13 @@ use crate::broker::api::{self, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::Part;
 use crate::broker::message::Message;
-use crate::broker::session::Queued;
+use crate::broker::queued::Queued;
 
 impl Broker {
     /// A core asks for a part of a request.
     pub(in crate::broker) fn take_part(&mut self, from: CoreId, part: Box<Part>, now: Now) {
         let connection = self.sessions.forwarded(from, part.connection);
-        let pressure = self.pressure(now);
+        let pressure = self.pressure();
         match self.sessions.offer(connection, Queued::Part(part), pressure, &mut self.effects) {
             Some(Queued::Part(part)) => self.begin_part(connection, *part, now),
             Some(Queued::Frame(_)) => unreachable!("a part was offered"),
@@ -51,7 +51,7 @@ impl Broker {
         if let Some((context, _)) = self.sessions.take_held(connection) {
             self.conclude(&context, why());
         }
-        let pressure = self.pressure(now);
+        let pressure = self.pressure();
         while let Some(Queued::Part(part)) = self.sessions.next_queued(connection, pressure, &mut self.effects) {
             self.begin_part(connection, *part, now);
         }

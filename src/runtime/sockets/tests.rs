@@ -1,6 +1,7 @@
 //! Real sockets on a thread of their own, with an echo in the broker's place.
 
 use super::{SocketSettings, Sockets};
+use crate::base::clock::Now;
 use crate::base::gather::Gather;
 use crate::base::ids::ConnectionId;
 use crate::broker::event::Event;
@@ -31,6 +32,10 @@ enum Order {
     End,
 }
 
+fn at(ms: u64) -> Now {
+    Now { monotonic_ns: ms * 1_000_000, wall_ms: 0 }
+}
+
 struct Core {
     address: SocketAddr,
     orders: Sender<Order>,
@@ -48,7 +53,7 @@ impl Core {
             let settings =
                 SocketSettings { request_bytes_max: REQUEST_BYTES_MAX, idle_ms_max: IDLE_MS_MAX, connections_max };
             let inbox = Rc::<Inbox>::default();
-            let sockets = Sockets::new(settings, inbox.clone(), 1_000).expect("a ring");
+            let sockets = Sockets::new(settings, inbox.clone(), at(1_000)).expect("a ring");
             serve(Listener::new(socket), &sockets, &inbox, &received);
             report.send(sockets.len()).expect("the test waits");
         });
@@ -105,7 +110,7 @@ fn obey(sockets: &Sockets, order: &Order) -> bool {
     let all: Vec<ConnectionId> = sockets.connections.borrow().keys().copied().collect();
     match order {
         Order::Pass { ms } => {
-            sockets.set_now(sockets.now_ms() + ms);
+            sockets.set_now(at(sockets.now_ms() + ms));
             sockets.sweep();
         }
         Order::Pause(paused) => all.into_iter().for_each(|id| sockets.pause(id, *paused)),
