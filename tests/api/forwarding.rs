@@ -241,3 +241,24 @@ fn clients_leave_while_their_parts_are_under_way() {
     assert_eq!(outcomes(&world.receive::<ProduceRequest>(clients[0])), [(0, 7)]);
     assert_eq!(world.stopped, [true, true]);
 }
+
+/// The part of the asking core itself waits for one partition; the next request is about another one, which is loaded and lives
+/// there too. It must not overtake.
+#[test]
+fn c2_c26_a_request_for_here_does_not_overtake_a_part_that_waits_here() {
+    let (world, _) = started();
+    let mut world = crate::fetch::restarted(world);
+    let client = world.connect(0);
+    let [away, loading, loaded] = [(1, 0), (0, 0), (0, 1)].map(|(core, skip)| partition_on(&world, core, skip));
+    world.produce(client, "t", loaded, Batch::of(1));
+    let id = world.call(client, 4, &crate::produce::init_request()).producer_id.0;
+    world.hold_files = true;
+    let three = [away, loading, loaded].map(|partition| ("t", partition, Batch::of(1).by(id, 0, 0).encode()));
+    world.post(client, 9, &produce_request(-1, &three));
+    world.post(client, 9, &sequenced(loaded, id, 1));
+    world.run();
+    world.hold_files = false;
+    world.run();
+    assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(0, 0), (0, 0), (0, 1)]);
+    assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(0, 2)]);
+}
