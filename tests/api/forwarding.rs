@@ -86,9 +86,9 @@ fn c3_every_kind_of_acks_over_both_cores() {
     );
 }
 
-/// A part that waits for its partition to be loaded holds up the later ones of its connection, local ones included, and nobody else's.
+/// Requests about both cores, and between them one about the asking core alone: each partition sees them in their order.
 #[test]
-fn c2_a_held_part_keeps_the_order_of_its_connection() {
+fn c2_requests_about_both_cores_and_about_one_keep_their_order() {
     let (world, _) = started();
     let mut world = crate::fetch::restarted(world);
     let clients = [world.connect(0), world.connect(1)];
@@ -240,25 +240,4 @@ fn clients_leave_while_their_parts_are_under_way() {
     world.advance(100);
     assert_eq!(outcomes(&world.receive::<ProduceRequest>(clients[0])), [(0, 7)]);
     assert_eq!(world.stopped, [true, true]);
-}
-
-/// The part of the asking core itself waits for one partition; the next request is about another one, which is loaded and lives
-/// there too. It must not overtake.
-#[test]
-fn c2_c26_a_request_for_here_does_not_overtake_a_part_that_waits_here() {
-    let (world, _) = started();
-    let mut world = crate::fetch::restarted(world);
-    let client = world.connect(0);
-    let [away, loading, loaded] = [(1, 0), (0, 0), (0, 1)].map(|(core, skip)| partition_on(&world, core, skip));
-    world.produce(client, "t", loaded, Batch::of(1));
-    let id = world.call(client, 4, &crate::produce::init_request()).producer_id.0;
-    world.hold_files = true;
-    let three = [away, loading, loaded].map(|partition| ("t", partition, Batch::of(1).by(id, 0, 0).encode()));
-    world.post(client, 9, &produce_request(-1, &three));
-    world.post(client, 9, &sequenced(loaded, id, 1));
-    world.run();
-    world.hold_files = false;
-    world.run();
-    assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(0, 0), (0, 0), (0, 1)]);
-    assert_eq!(outcomes(&world.receive::<ProduceRequest>(client)), [(0, 2)]);
 }
