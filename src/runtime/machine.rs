@@ -60,11 +60,17 @@ pub fn run(config: &Config, cores: u16, ready: impl FnOnce(&[String])) -> i32 {
     }
 }
 
-/// P1. The default hook has printed what happened and where.
+/// P1. One line says what happened and where; `RUST_BACKTRACE` asks for more.
 fn abort_on_panic() {
-    let default = std::panic::take_hook();
-    std::panic::set_hook(Box::new(move |panic| {
-        default(panic);
+    std::panic::set_hook(Box::new(|panic| {
+        let thread = std::thread::current();
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let what = panic.payload_as_str().unwrap_or("without a text").replace('\n', "; ");
+        let name = thread.name().unwrap_or("without a name");
+        eprintln!("corelane: a bug: thread {name} panicked at {place}: {what}; the process ends, a restart recovers");
+        if std::env::var_os("RUST_BACKTRACE").is_some_and(|wanted| wanted != "0") {
+            eprintln!("{}", std::backtrace::Backtrace::force_capture());
+        }
         std::process::abort();
     }));
 }
@@ -355,4 +361,35 @@ fn allowed_cpus() -> Vec<usize> {
     }
     // SAFETY: every index is below the set's size.
     (0..libc::CPU_SETSIZE as usize).filter(|cpu| unsafe { libc::CPU_ISSET(*cpu, &set) }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::abort_on_panic;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    /// The test calls itself as another process, which panics.
+    #[test]
+    fn p1_a_panic_on_any_thread_ends_the_process_with_one_line() {
+        const CHILD: &str = "PANIC_ON_A_THREAD";
+        if std::env::var_os(CHILD).is_some() {
+            abort_on_panic();
+            let core = std::thread::Builder::new().name("core-7".to_string()).spawn(|| panic!("two\nlines"));
+            assert!(core.expect("a thread can be started").join().is_ok(), "the process goes on after a panic");
+            return;
+        }
+        let own = std::env::current_exe().expect("the path of this program");
+        let test = "runtime::machine::tests::p1_a_panic_on_any_thread_ends_the_process_with_one_line";
+        let mut command = Command::new(own);
+        command.args(["--exact", test, "--nocapture"]).env(CHILD, "1").env_remove("RUST_BACKTRACE");
+        let output = command.output().expect("runs");
+        assert_eq!(output.status.signal(), Some(libc::SIGABRT), "{output:?}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        let lines: Vec<&str> = said.lines().filter(|line| !line.is_empty()).collect();
+        let [line] = lines[..] else { panic!("one line is said, not {lines:?}") };
+        for part in ["corelane: ", "thread core-7 panicked at src/runtime/machine.rs:", ": two; lines;"] {
+            assert!(line.contains(part), "{line}");
+        }
+    }
 }

@@ -22,6 +22,8 @@ const IDLE_MS_MAX: u64 = 600_000;
 
 /// What a test tells the core.
 enum Order {
+    /// Nothing, once this many bytes were received by all connections.
+    Await { received_bytes: u64 },
     /// Let this much time pass, then look for overdue connections.
     Pass { ms: u64 },
     /// Pause or resume every connection.
@@ -39,6 +41,7 @@ fn at(ms: u64) -> Now {
 struct Core {
     address: SocketAddr,
     orders: Sender<Order>,
+    obeyed: Receiver<()>,
     open: Receiver<usize>,
     thread: JoinHandle<()>,
 }
@@ -49,15 +52,16 @@ impl Core {
         listen(&socket).expect("listens");
         let (orders, received) = channel();
         let (report, open) = channel();
+        let (confirm, obeyed) = channel();
         let thread = std::thread::spawn(move || {
             let settings =
                 SocketSettings { request_bytes_max: REQUEST_BYTES_MAX, idle_ms_max: IDLE_MS_MAX, connections_max };
             let inbox = Rc::<Inbox>::default();
             let sockets = Sockets::new(settings, inbox.clone(), at(1_000)).expect("a ring");
-            serve(Listener::new(socket), &sockets, &inbox, &received);
+            serve(Listener::new(socket), &sockets, &inbox, (&received, &confirm));
             report.send(sockets.len()).expect("the test waits");
         });
-        Core { address, orders, open, thread }
+        Core { address, orders, obeyed, open, thread }
     }
 
     fn connect(&self) -> TcpStream {
@@ -66,26 +70,25 @@ impl Core {
         stream
     }
 
-    /// What was sent before has arrived when the order is obeyed, and the order is obeyed at return.
+    /// At return the order is obeyed. What was sent before need not have arrived by then.
     fn order(&self, order: Order) {
-        std::thread::sleep(Duration::from_millis(50));
         self.orders.send(order).expect("the core lives");
-        std::thread::sleep(Duration::from_millis(50));
+        self.obeyed.recv_timeout(Duration::from_secs(20)).expect("obeyed");
     }
 
     fn end(self) -> usize {
-        self.order(Order::End);
+        self.orders.send(Order::End).expect("the core lives");
         let open = self.open.recv().expect("reported");
         self.thread.join().expect("ends");
         open
     }
 }
 
-fn serve(mut listener: Listener, sockets: &Sockets, inbox: &Inbox, orders: &Receiver<Order>) {
+fn serve(mut listener: Listener, sockets: &Sockets, inbox: &Inbox, (orders, confirm): (&Receiver<Order>, &Sender<()>)) {
     const LISTENER: u64 = 0;
     let mut readiness = Readiness::new().expect("an epoll instance");
     readiness.watch(listener.descriptor(), LISTENER).expect("watched");
-    let (mut edges, mut known) = (Vec::new(), Vec::new());
+    let (mut edges, mut known, mut next) = (Vec::new(), Vec::new(), None);
     loop {
         let patience = if sockets.has_ready() || listener.is_due(0) { 0 } else { 5 };
         readiness.wait(Duration::from_millis(patience), &mut edges);
@@ -96,17 +99,22 @@ fn serve(mut listener: Listener, sockets: &Sockets, inbox: &Inbox, orders: &Rece
             listener.accept(&readiness, sockets, 0);
         }
         sockets.read_ready();
-        for order in orders.try_iter() {
-            if !obey(sockets, &order) {
-                return;
+        next = next.or_else(|| orders.try_recv().ok());
+        match &next {
+            None => {}
+            Some(Order::End) => return,
+            Some(Order::Await { received_bytes }) if sockets.counters.received_bytes.get() < *received_bytes => {}
+            Some(order) => {
+                obey(sockets, order);
+                confirm.send(()).expect("the test waits");
+                next = None;
             }
         }
         echo(sockets, inbox, &mut known);
     }
 }
 
-/// False at the end.
-fn obey(sockets: &Sockets, order: &Order) -> bool {
+fn obey(sockets: &Sockets, order: &Order) {
     let all: Vec<ConnectionId> = sockets.connections.borrow().keys().copied().collect();
     match order {
         Order::Pass { ms } => {
@@ -115,9 +123,8 @@ fn obey(sockets: &Sockets, order: &Order) -> bool {
         }
         Order::Pause(paused) => all.into_iter().for_each(|id| sockets.pause(id, *paused)),
         Order::Close => all.into_iter().for_each(|id| sockets.close(id, "told to")),
-        Order::End => return false,
+        Order::Await { .. } | Order::End => {}
     }
-    true
 }
 
 fn echo(sockets: &Sockets, inbox: &Inbox, known: &mut Vec<ConnectionId>) {
@@ -240,6 +247,7 @@ fn half_a_request_and_idleness_have_an_end() {
     let core = Core::start(100);
     let (mut half, mut idle) = (core.connect(), core.connect());
     half.write_all(&frame(1, 100)[..50]).expect("sent");
+    core.order(Order::Await { received_bytes: 50 });
     core.order(Order::Pass { ms: 29_000 });
     idle.write_all(&frame(1, 1)).expect("sent");
     read_frame(&mut idle);
