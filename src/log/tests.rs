@@ -148,6 +148,20 @@ impl Machine {
         Machine { disk, log, boot: 2, now: Now { monotonic_ns: 0, wall_ms: 0 }, notices: Vec::new() }
     }
 
+    /// With 300 batches of partition 1, most of them in segments.
+    fn with_segments() -> Machine {
+        let mut machine = Machine::new();
+        for number in 0..300 {
+            machine.append_until_taken(partition(1), (-1, number), 2000);
+        }
+        machine.settle();
+        machine
+    }
+
+    fn segment_files(&self) -> usize {
+        self.disk.files.keys().filter(|path| path.ends_with(".segment")).count()
+    }
+
     fn restart(&mut self) {
         self.boot += 1;
         self.notices.clear();
@@ -294,7 +308,7 @@ fn records_survive_recycling_rolls_and_restarts_at_their_offsets() {
             assert_eq!(bases, (0..end / 2).map(|one| one * 2).collect::<Vec<_>>());
         }
     }
-    let segments = machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
+    let segments = machine.segment_files();
     assert!(segments > 10, "{segments}");
 }
 
@@ -319,18 +333,13 @@ fn duplicates_are_known_after_moves_and_restarts() {
 
 #[test]
 fn deleted_records_and_topics_give_their_space_back() {
-    let mut machine = Machine::new();
-    for number in 0..300 {
-        machine.append_until_taken(partition(1), (-1, number), 2000);
-    }
-    machine.settle();
-    let files = |machine: &Machine| machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
-    let before = files(&machine);
+    let mut machine = Machine::with_segments();
+    let before = machine.segment_files();
     machine.log.delete_records(partition(1), Offset(500), machine.now).unwrap();
     for _ in 0..10 {
         machine.settle();
     }
-    assert!(files(&machine) < before, "{} of {before}", files(&machine));
+    assert!(machine.segment_files() < before, "{} of {before}", machine.segment_files());
     machine.restart();
     assert_eq!(machine.log.offsets(partition(1)).unwrap().log_start, Offset(500));
     assert_eq!(machine.read_all(partition(1), 500)[0], 500);
@@ -338,19 +347,14 @@ fn deleted_records_and_topics_give_their_space_back() {
     for _ in 0..10 {
         machine.settle();
     }
-    assert_eq!(files(&machine), 0);
+    assert_eq!(machine.segment_files(), 0);
     assert!(machine.notices.iter().any(|notice| matches!(notice, LogNotice::Forgotten { topic: TOPIC })));
 }
 
 #[test]
 fn retention_moves_the_log_start_and_gives_space_back() {
-    let mut machine = Machine::new();
-    for number in 0..300 {
-        machine.append_until_taken(partition(1), (-1, number), 2000);
-    }
-    machine.settle();
-    let files = |machine: &Machine| machine.disk.files.keys().filter(|path| path.ends_with(".segment")).count();
-    let before = files(&machine);
+    let mut machine = Machine::with_segments();
+    let before = machine.segment_files();
     assert!(before > 4);
     machine.now.monotonic_ns += 120_000_000_000;
     machine.settle();
@@ -370,7 +374,7 @@ fn retention_moves_the_log_start_and_gives_space_back() {
             .iter()
             .any(|notice| matches!(notice, LogNotice::Retained { log_start: to, .. } if *to == log_start))
     );
-    assert!(files(&machine) < before, "{} of {before}", files(&machine));
+    assert!(machine.segment_files() < before, "{} of {before}", machine.segment_files());
     assert_eq!(machine.log.offsets(partition(0)).unwrap().log_start, Offset(0));
     machine.restart();
     assert_eq!(machine.log.offsets(partition(1)).unwrap().log_start, log_start);
