@@ -61,8 +61,8 @@
 //!   that their clients ask again before the core runs, not between two sends.
 //! - **A little is written with O_DSYNC, much with writes and a flush.** A flush of its own takes a thread of the kernel's
 //!   pool and wakes the core twice; one operation for both takes neither. For much it is the other way round: four writes side by
-//!   side share a flush. 10 MB/s in 4 KiB requests: 22 to 15 CPU-s/GB; of it, a tenth went over to kernel threads that no
-//!   process is charged for.
+//!   side share a flush. 10 MB/s in 4 KiB requests: 22 to 15 CPU-s/GB, of which kernel threads that no process is charged
+//!   for took over 2.6; with one-record requests those threads have less to do as well.
 //! - **A little waits for clients that come back at once** (`broker/returning`): 7 to 10 requests a flush became 15, of 16
 //!   connections a core, and one-record requests 17 to 13 us beside builds on the same machine.
 //! - **A socket is watched once, for edges** ([`readiness`](crate::runtime::readiness)): a short read means that it is empty,
