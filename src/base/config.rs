@@ -80,8 +80,8 @@ pub struct Config {
     pub journal_accept_loss: bool,
     /// `journal.zeroed`.
     pub journal_zeroed: bool,
-    /// `tail.cache.bytes`, per core.
-    pub tail_cache_bytes: u64,
+    /// `tail.cache.bytes`, per core; `None` for a share of the memory.
+    pub tail_cache_bytes: Option<u64>,
     /// `log.retention.check.interval.ms`.
     pub retention_check_ms: u64,
     /// `fetch.memory.bytes`, per core.
@@ -211,7 +211,7 @@ impl Resolved {
             journal_file_bytes: self.whole("journal.file.bytes"),
             journal_accept_loss: self.flag("journal.accept.loss"),
             journal_zeroed: self.flag("journal.zeroed"),
-            tail_cache_bytes: self.whole("tail.cache.bytes"),
+            tail_cache_bytes: self.text("tail.cache.bytes").parse().ok(),
             retention_check_ms: self.whole("log.retention.check.interval.ms"),
             fetch_memory_bytes: self.whole("fetch.memory.bytes"),
             values: table::KEYS.iter().map(|key| self.value(key)).collect(),

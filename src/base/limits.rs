@@ -62,6 +62,11 @@ pub const SESSION_UNSENT_BYTES_MAX: usize = 1024 * 1024;
 pub const SESSIONS_KEPT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// See [`SESSIONS_KEPT_BYTES_MAX`].
 pub const SESSION_WAITING_BYTES_SCARCE: usize = 64 * 1024;
+/// Without a number of their own (`tail.cache.bytes=auto`) the caches of all cores together take the memory that the process may use,
+/// divided by this.
+pub const TAIL_CACHE_MEMORY_DIVISOR: u64 = 8;
+/// ... but each at least this much.
+pub const TAIL_CACHE_BYTES_LEAST: u64 = 16 * 1024 * 1024;
 /// A Fetch answer may take a quarter of the memory that is left for answers (`fetch.memory.bytes`), but at least this much; with
 /// less left it waits.
 pub const FETCH_GRANT_BYTES_MIN: u64 = 1024 * 1024;

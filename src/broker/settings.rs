@@ -2,6 +2,7 @@
 
 use crate::base::config::{Advertise, Config, ConfigValue, TopicDefaults};
 use crate::base::ids::CoreId;
+use crate::base::limits::TAIL_CACHE_BYTES_LEAST;
 
 /// Settings that every core of a machine shares.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct BrokerSettings {
     pub log_dir: String,
     /// `fetch.max.bytes`.
     pub fetch_bytes_max: usize,
+    /// What `tail.cache.bytes=auto` is; the runtime knows the memory.
+    pub tail_cache_bytes_auto: u64,
     /// `fetch.memory.bytes`.
     pub fetch_memory_bytes: u64,
     /// What clients see of this machine.
@@ -30,6 +33,7 @@ impl BrokerSettings {
             auto_create_topics: config.auto_create_topics,
             log_dir: config.data_dir.clone(),
             fetch_bytes_max: config.fetch_bytes_max,
+            tail_cache_bytes_auto: TAIL_CACHE_BYTES_LEAST,
             fetch_memory_bytes: config.fetch_memory_bytes,
             advertise: config.advertise,
             values: config.values.clone(),

@@ -200,8 +200,8 @@ impl Broker {
             let set = self.topics.broker_wide().layers(key).next().map(|(value, _)| value.to_string());
             set.or_else(|| self.settings.values.iter().find(|one| one.key.name == key).map(|one| one.value.clone()))
         };
-        if let Some(bytes) = value("tail.cache.bytes").and_then(|bytes| bytes.parse().ok()) {
-            self.log.set_tail_cache_bytes(bytes);
+        if let Some(bytes) = value("tail.cache.bytes") {
+            self.log.set_tail_cache_bytes(bytes.parse().unwrap_or(self.settings.tail_cache_bytes_auto));
         }
     }
 }

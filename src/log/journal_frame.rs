@@ -21,6 +21,7 @@ use crate::base::decode::Decoder;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{LeaderEpoch, Offset, Sequence};
 use crate::base::prng::Prng;
+use crate::wire::record_batch;
 use bytes::{BufMut, Bytes, BytesMut};
 
 /// First four bytes of every frame.
@@ -194,7 +195,7 @@ pub fn encode_prefix(place: &FramePlace, body: &FrameBody, out: &mut BytesMut) {
     assert_eq!(out.len() - start, prefix_bytes);
     let mut checksum = checksum_of_prefix(&out[start..]);
     if let FrameBody::Append { batch, .. } = body {
-        checksum = crc32c::crc32c_append(checksum, batch);
+        checksum = record_batch::append_to_checksum(checksum, batch);
     }
     out[start + 12..start + 16].copy_from_slice(&checksum.to_be_bytes());
 }

@@ -22,6 +22,7 @@ use crate::runtime::core_loop::{self, CoreParts, Letter, Report};
 use crate::runtime::file_storage::FileStorage;
 use crate::runtime::listener::bind;
 use crate::runtime::mailbox::Mailbox;
+use crate::runtime::memory_limit;
 use crate::runtime::mesh::Mesh;
 use crate::runtime::probe;
 use crate::runtime::sockets::SocketSettings;
@@ -176,12 +177,19 @@ fn absolute(data_dir: &str) -> String {
     std::path::absolute(data_dir).map_or_else(|_| data_dir.to_string(), |path| path.display().to_string())
 }
 
+/// What `tail.cache.bytes=auto` is for one core.
+fn tail_cache_bytes_auto(cores: u16) -> u64 {
+    let share = memory_limit::bytes().map_or(0, |bytes| bytes / limits::TAIL_CACHE_MEMORY_DIVISOR / u64::from(cores));
+    share.max(limits::TAIL_CACHE_BYTES_LEAST)
+}
+
 fn start_brokers(
     config: &Config,
     cores: u16,
     storage: &FileStorage,
     listeners: &[SocketAddr],
 ) -> Result<Vec<Broker>, String> {
+    let tail_cache_bytes_auto = tail_cache_bytes_auto(cores);
     let settings = StartSettings {
         machine: config.machine,
         cluster_id: config.cluster_id.clone(),
@@ -193,9 +201,13 @@ fn start_brokers(
             journal_zeroed: config.journal_zeroed,
             journal_accept_loss: config.journal_accept_loss,
             retention_check_ms: config.retention_check_ms,
-            tail_cache_bytes: config.tail_cache_bytes,
+            tail_cache_bytes: config.tail_cache_bytes.unwrap_or(tail_cache_bytes_auto),
         },
-        broker: BrokerSettings { log_dir: absolute(&config.data_dir), ..BrokerSettings::of(config) },
+        broker: BrokerSettings {
+            log_dir: absolute(&config.data_dir),
+            tail_cache_bytes_auto,
+            ..BrokerSettings::of(config)
+        },
     };
     let mut progress = |text: &str| tracing::info!("{text}");
     let refused = |refusal: Refusal| refusal.to_string();

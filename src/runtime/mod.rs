@@ -35,6 +35,7 @@ pub mod listener;
 pub mod log_limiter;
 pub mod machine;
 pub mod mailbox;
+pub mod memory_limit;
 pub mod mesh;
 pub mod probe;
 pub mod read_budget;

@@ -11,6 +11,11 @@ use std::ops::Range;
 
 /// Bytes before the records.
 pub const HEADER_BYTES: usize = 61;
+/// First byte that a batch's CRC covers.
+const CRC_COVERS_FROM: usize = 21;
+/// From here on combining two checksums (11 us) costs less than walking the batch (8 us from the nearest cache, three times that from
+/// memory).
+const COMBINED_BYTES_MIN: usize = 256 * 1024;
 /// Bytes before the batch length counts: base offset and the length itself.
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 
@@ -133,7 +138,18 @@ pub fn max_timestamp(batch: &[u8]) -> i64 {
 
 /// True if the CRC32C of the batch (exactly `header.total_bytes` long) matches.
 pub fn crc_matches(batch: &[u8], header: &BatchHeader) -> bool {
-    crc32c::crc32c(&batch[21..header.total_bytes]) == header.crc
+    crc32c::crc32c(&batch[CRC_COVERS_FROM..header.total_bytes]) == header.crc
+}
+
+/// CRC32C of what `checksum` covers with a checked batch behind it. The batch's own CRC already covers all but its first bytes, so
+/// that a large batch is not walked a second time.
+pub fn append_to_checksum(checksum: u32, batch: &[u8]) -> u32 {
+    if batch.len() < COMBINED_BYTES_MIN {
+        return crc32c::crc32c_append(checksum, batch);
+    }
+    let (before, covered) = batch.split_at(CRC_COVERS_FROM);
+    let crc = u32::from_be_bytes(field(before, 17));
+    crc32c::crc32c_combine(crc32c::crc32c_append(checksum, before), crc, covered.len())
 }
 
 /// Writes base offset and leader epoch into the batch; both lie outside the CRC.
@@ -257,7 +273,7 @@ pub fn apply_timestamp_type(batch: &mut [u8], header: &mut BatchHeader, log_appe
     }
     batch[21..23].copy_from_slice(&header.attributes.to_be_bytes());
     batch[35..43].copy_from_slice(&header.max_timestamp.to_be_bytes());
-    header.crc = crc32c::crc32c(&batch[21..]);
+    header.crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
     batch[17..21].copy_from_slice(&header.crc.to_be_bytes());
 }
 
@@ -267,7 +283,7 @@ pub fn set_codec(batch: &mut [u8], codec: i16) {
     batch[8..12].copy_from_slice(&length.to_be_bytes());
     let attributes = i16::from_be_bytes(field(batch, 21)) & !CODEC_MASK | codec;
     batch[21..23].copy_from_slice(&attributes.to_be_bytes());
-    let crc = crc32c::crc32c(&batch[21..]);
+    let crc = crc32c::crc32c(&batch[CRC_COVERS_FROM..]);
     batch[17..21].copy_from_slice(&crc.to_be_bytes());
 }
 

@@ -7,7 +7,7 @@ use corelane::base::clock::Now;
 use corelane::base::config::Config;
 use corelane::base::gather::Gather;
 use corelane::base::ids::{ConnectionId, CoreId};
-use corelane::base::limits::SESSION_UNSENT_BYTES_MAX;
+use corelane::base::limits::{SESSION_UNSENT_BYTES_MAX, TAIL_CACHE_BYTES_LEAST};
 use corelane::base::storage::{DiskSpace, StorageError};
 use corelane::broker::broker::Broker;
 use corelane::broker::event::{Effect, Event};
@@ -432,7 +432,7 @@ fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
             journal_zeroed: false,
             journal_accept_loss: false,
             retention_check_ms: config.retention_check_ms,
-            tail_cache_bytes: config.tail_cache_bytes,
+            tail_cache_bytes: config.tail_cache_bytes.unwrap_or(TAIL_CACHE_BYTES_LEAST),
         },
         broker: BrokerSettings::of(&config),
     }

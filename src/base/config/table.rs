@@ -108,7 +108,7 @@ pub const KEYS: &[Key] = &[
     dev("16777216", key("journal.file.bytes", Whole(16 * 1024, 4096 * MIB), "67108864", Core, "size of each, a multiple of 4096; the ring bounds the time of recovery")),
     key("journal.accept.loss", Flag, "false", Machine, "start although flushed frames of a journal are damaged: it is cut at the first of them, and acknowledged records behind it are given up"),
     key("journal.zeroed", Flag, "true", Core, "fill new journal files with zeros in the background: their flushes take 0.6 of the time"),
-    live(key("tail.cache.bytes", Whole(0, 1024 * 1024 * MIB), "67108864", Core, "record batches kept in memory for readers, beyond those not yet in a segment")),
+    live(key("tail.cache.bytes", Kind::WholeOr("auto", 0, 1024 * 1024 * MIB), "auto", Core, "newest record batches kept in memory for readers, beyond those not yet in a segment; auto: the cores together take an eighth of the memory that this process may use")),
     key("fetch.memory.bytes", Whole(4 * MIB, 1024 * 1024 * MIB), "16777216", Core, "fetch answers that are read from the disk or wait to be sent; with many slow consumers more of it is more throughput"),
 ];
 
