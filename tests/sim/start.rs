@@ -41,6 +41,7 @@ impl World {
                 auto_create_topics: false,
                 log_dir: "data".to_string(),
                 fetch_bytes_max: 1 << 20,
+                tail_cache_bytes_auto: 0,
                 fetch_memory_bytes: 1 << 24,
                 advertise: Advertise::PerCore,
                 values: Vec::new(),
