@@ -1,15 +1,29 @@
 //! Command line: from arguments, environment and file to a [`Launch`], which `main` hands to the runtime.
 //!
 //! Others script against this: exit code 2 and one line on standard error for whatever is wrong with what was typed;
-//! standard output carries nothing but the ready line (and what `version` and `--help` print).
+//! standard output of a broker carries nothing but the ready line (and what `version` and `--help` print).
+//!
+//! Everything but `dev`, `start` and `version` is [`Work`]: it talks to a broker as any Kafka client does, or reads files.
 
 #![allow(
     clippy::disallowed_methods,
-    reason = "above the runtime floor: sees the CPUs of this process and its own clock"
+    clippy::disallowed_types,
+    reason = "above the runtime floor: sees the CPUs of this process and its own clock, and reads input beside sending"
 )]
 
+mod consume;
 mod dev_directory;
+pub mod ending;
+mod escape;
+mod json;
+mod moment;
+mod produce;
+mod progress;
+mod reach;
+mod table;
+mod topic;
 mod welcome;
+mod work;
 
 use crate::base::config::{Config, ConfigError, Inputs};
 use clap::error::ErrorKind;
@@ -19,6 +33,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use dev_directory::DevDirectory;
+pub use work::Work;
 
 /// What `corelane version` prints.
 pub const VERSION: &str = concat!("corelane ", env!("CARGO_PKG_VERSION"));
@@ -42,6 +57,8 @@ enum Verb {
     Start(StartArguments),
     /// Prints the version
     Version,
+    #[command(flatten)]
+    Work(Work),
 }
 
 #[derive(Args, Debug)]
@@ -89,6 +106,8 @@ pub enum Command {
     Print(String),
     /// Run a machine.
     Run(Box<Launch>),
+    /// Do something as a client, in this environment.
+    Work(Box<Work>, Vec<(String, String)>),
 }
 
 /// Everything `main` needs to run a machine.
@@ -155,6 +174,7 @@ pub fn parse(
         Err(error) => return Err(UsageError(one_line(&error))),
     };
     let launch = match arguments.command {
+        Verb::Work(work) => return Ok(Command::Work(Box::new(work), environment)),
         Verb::Version => return Ok(Command::Print(format!("{VERSION}\n"))),
         Verb::Dev(dev) => dev.launch(environment)?,
         Verb::Start(start) => start.launch(environment)?,
@@ -249,7 +269,7 @@ fn path_text(path: &Path) -> Result<String, UsageError> {
 /// clap explains on several lines; the first paragraph names what is wrong, and a tip is worth keeping.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "expected a command: dev, start or version (see corelane --help)".to_string();
+        return "expected a command: dev, start, topic, produce, consume or version (see corelane --help)".to_string();
     }
     let text = error.to_string();
     let kept =

@@ -1,6 +1,6 @@
 //! The `corelane` binary.
 
-use corelane::cli::{self, Command, Launch, LogFormat, UsageError};
+use corelane::cli::{self, Command, Launch, LogFormat, UsageError, ending};
 use corelane::runtime::machine;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -13,9 +13,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     match cli::parse(std::env::args_os(), cli::environment()) {
         Ok(Command::Print(text)) => {
-            print!("{text}");
+            // Whoever reads may have had enough (`--help | head`).
+            let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
+        Ok(Command::Work(work, environment)) => ending::conclude(work.run(&environment)),
         Ok(Command::Run(launch)) => run(*launch),
         Err(error) => {
             eprintln!("{error}");

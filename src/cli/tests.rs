@@ -9,7 +9,7 @@ fn typed(line: &str) -> Result<Command, UsageError> {
 fn launch(line: &str) -> Launch {
     match typed(line).unwrap_or_else(|error| panic!("{line}: {error}")) {
         Command::Run(launch) => *launch,
-        Command::Print(text) => panic!("{line} prints {text}"),
+        other => panic!("{line} is {other:?}"),
     }
 }
 

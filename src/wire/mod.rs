@@ -14,5 +14,6 @@ pub mod produce;
 pub mod reader;
 pub mod record_batch;
 pub mod record_heads;
+pub mod records;
 pub mod schema;
 pub mod writer;

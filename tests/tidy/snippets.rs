@@ -19,6 +19,9 @@ fn floors() {
     refuses(rules::floors, "src/log/x.rs", "use crate::{base::ids, broker::Event};");
     refuses(rules::floors, "src/log/x.rs", "use crate::{base::{a, b},\n    runtime};");
     refuses(rules::floors, "src/gossip/x.rs", "fn f() {}");
+    refuses(rules::floors, "src/broker/x.rs", "use crate::client::cluster;");
+    refuses(rules::floors, "src/client/x.rs", "use crate::log::segment;");
+    accepts(rules::floors, "src/cli/x.rs", "use crate::client::cluster; use crate::log::segment;");
     accepts(rules::floors, "src/log/x.rs", "use crate::{base::{ids, broker}, wire::frame};\nuse crate::log::tail;");
     accepts(rules::floors, "src/base/x.rs", "// see crate::broker\nconst A: &str = \"crate::broker\";");
     accepts(rules::floors, "src/base/x.rs", "#[cfg(test)]\nmod tests { use crate::broker::B; }");

@@ -3,6 +3,9 @@
 use crate::base::config::{ConfigError, kafka_keys, properties, table};
 use std::collections::BTreeMap;
 
+/// Where our own client commands find a cluster; means nothing to a broker that is started beside them.
+const CLIENT_VARIABLE: &str = "CORELANE_BOOTSTRAP";
+
 /// Everything that was given, not yet looked at. Nothing here reads a file or the environment: the command line does.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
@@ -90,7 +93,9 @@ impl Given {
             for (variable, value) in &inputs.environment {
                 let Some(rest) = variable.strip_prefix(prefix) else { continue };
                 let key = key_of_variable(rest);
-                if is_known(&key) {
+                if variable == CLIENT_VARIABLE {
+                    continue;
+                } else if is_known(&key) {
                     self.take(
                         &key,
                         Setting {

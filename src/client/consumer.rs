@@ -1,0 +1,330 @@
+//! Reads records: a thread per leader fetches and decodes, the caller takes what they found, in the order of each partition.
+//!
+//! A partition whose leader moved comes back to the caller's side, which asks for the metadata anew and starts a thread at the
+//! new leader. What is fetched and not yet taken is bounded by the queue, so a slow reader slows the threads down.
+
+use crate::client::cluster::{Cluster, Topic, partition_words, topic_name};
+use crate::client::connection::Connection;
+use crate::client::failure::Failure;
+use crate::wire::record_batch::{Batches, crc_matches};
+use crate::wire::records::{self, Record};
+use bytes::Bytes;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::{BrokerId, FetchRequest};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// What to read of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Of the topic.
+    pub partition: i32,
+    /// The next offset to read.
+    pub next: i64,
+    /// Where to stop: the first offset that is not wanted; none to follow for ever.
+    pub end: Option<i64>,
+}
+
+/// A record and where its batch comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// Of the topic.
+    pub partition: i32,
+    /// Epoch of the leader that appended it.
+    pub leader_epoch: i32,
+    /// Producer id; -1 for none.
+    pub producer_id: i64,
+    /// Producer epoch; -1 for none.
+    pub producer_epoch: i16,
+    /// The rest.
+    pub record: Record,
+}
+
+/// What a thread tells.
+enum News {
+    Records(Vec<Consumed>),
+    /// A span was read to its end.
+    Ended,
+    /// This span goes on elsewhere, perhaps: its leader does not serve it.
+    Lost(Span, Failure),
+}
+
+/// See the module.
+pub struct Consumer {
+    cluster: Cluster,
+    topic: Topic,
+    /// Spans that no thread reads, and why.
+    homeless: Vec<(Span, Option<Failure>)>,
+    /// When each homeless partition was lost first, since it last had a reader that found something.
+    lost_since: BTreeMap<i32, Instant>,
+    /// Spans that are not read to their end yet.
+    open: usize,
+    news: Receiver<News>,
+    sender: SyncSender<News>,
+    ready: VecDeque<Consumed>,
+    look_again: Instant,
+}
+
+/// Answers that wait for the caller.
+const QUEUE_MAX: usize = 4;
+/// Record bytes of one answer, and of one partition in it. A larger batch comes alone.
+const ANSWER_BYTES_MAX: i32 = 8 * 1024 * 1024;
+const PARTITION_BYTES_MAX: i32 = 1024 * 1024;
+/// How long a broker holds a request that finds nothing.
+const HELD: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(100);
+
+const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
+
+impl Consumer {
+    /// Begins to read. Empty spans are passed over.
+    pub fn start(cluster: Cluster, topic: Topic, spans: Vec<Span>) -> Consumer {
+        let (sender, news) = sync_channel(QUEUE_MAX);
+        let open = spans.into_iter().filter(|span| span.end.is_none_or(|end| span.next < end));
+        let homeless: Vec<_> = open.map(|span| (span, None)).collect();
+        Consumer {
+            cluster,
+            topic,
+            open: homeless.len(),
+            homeless,
+            lost_since: BTreeMap::new(),
+            news,
+            sender,
+            ready: VecDeque::new(),
+            look_again: Instant::now(),
+        }
+    }
+
+    /// The next record. `Ok(None)` twice over: after `wait` with nothing new ([`Consumer::is_done`] is false), or at the end of
+    /// all spans (it is true).
+    pub fn next(&mut self, wait: Duration) -> Result<Option<Consumed>, Failure> {
+        let until = Instant::now() + wait;
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                return Ok(Some(record));
+            }
+            if self.is_done() {
+                return Ok(None);
+            }
+            self.place()?;
+            let now = Instant::now();
+            let pause = if self.homeless.is_empty() { until } else { until.min(self.look_again) };
+            match self.news.recv_timeout(pause.saturating_duration_since(now)) {
+                Ok(News::Records(records)) => {
+                    for partition in records.iter().map(|record| record.partition) {
+                        self.lost_since.remove(&partition);
+                    }
+                    self.ready = records.into();
+                }
+                Ok(News::Ended) => self.open -= 1,
+                Ok(News::Lost(span, failure)) => self.lose(span, failure)?,
+                Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Ok(None),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// True if records are at hand without waiting.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// True when all spans were read to their ends.
+    pub fn is_done(&self) -> bool {
+        self.open == 0 && self.ready.is_empty()
+    }
+
+    fn lose(&mut self, span: Span, failure: Failure) -> Result<(), Failure> {
+        let passes = failure.may_pass() || failure.number() == Some(UNKNOWN_TOPIC_OR_PARTITION);
+        let since = *self.lost_since.entry(span.partition).or_insert_with(Instant::now);
+        if !passes || since.elapsed() > self.cluster.patience().answer {
+            return Err(failure);
+        }
+        self.homeless.push((span, Some(failure)));
+        self.look_again = Instant::now() + PAUSE;
+        Ok(())
+    }
+
+    /// Gives homeless spans to threads at their leaders.
+    fn place(&mut self) -> Result<(), Failure> {
+        if self.homeless.is_empty() || Instant::now() < self.look_again {
+            return Ok(());
+        }
+        if self.homeless.iter().any(|(_, failure)| failure.is_some()) {
+            match self.cluster.topic(&self.topic.name, false) {
+                Ok(topic) => self.topic = topic,
+                Err(failure) => return self.lose_homeless(&failure),
+            }
+        }
+        let mut by_leader: BTreeMap<i32, Vec<Span>> = BTreeMap::new();
+        for (span, _) in self.homeless.drain(..) {
+            let known = self.topic.partitions.iter().find(|known| known.index == span.partition);
+            by_leader.entry(known.map_or(-1, |known| known.leader)).or_default().push(span);
+        }
+        for (leader, spans) in by_leader {
+            match self.cluster.open(leader) {
+                Ok(connection) => self.read_from(connection, spans),
+                Err(failure) => {
+                    for span in spans {
+                        let words = partition_words(&self.topic.name, span.partition);
+                        let failure =
+                            if leader < 0 { Failure::code(LEADER_NOT_AVAILABLE, None) } else { failure.clone() };
+                        self.lose(span, failure.about(words))?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lose_homeless(&mut self, failure: &Failure) -> Result<(), Failure> {
+        std::mem::take(&mut self.homeless).into_iter().try_for_each(|(span, _)| self.lose(span, failure.clone()))
+    }
+
+    fn read_from(&mut self, connection: Connection, spans: Vec<Span>) {
+        let sender = self.sender.clone();
+        let mut reader = Reader { connection, topic: self.topic.name.clone(), spans, sender, turn: 0 };
+        std::thread::spawn(move || reader.run());
+    }
+}
+
+/// One thread: some partitions at one leader.
+struct Reader {
+    connection: Connection,
+    topic: String,
+    spans: Vec<Span>,
+    sender: SyncSender<News>,
+    /// Who comes first in the next request, so that one partition's large answers starve no other.
+    turn: usize,
+}
+
+/// The caller is gone: nobody wants more.
+struct NobodyListens;
+
+impl Reader {
+    fn run(&mut self) {
+        let _ = self.connection.wait_longer(HELD);
+        while !self.spans.is_empty() {
+            if self.round().is_err() {
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<(), NobodyListens> {
+        let request = self.connection.version::<FetchRequest>().map(|version| self.request(version));
+        let answer = match request.and_then(|request| self.connection.call(|_| request)) {
+            Ok(answer) if answer.error_code == 0 => answer,
+            Ok(answer) => return self.lose_all(&Failure::code(answer.error_code, None)),
+            Err(failure) => return self.lose_all(&failure),
+        };
+        for data in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
+            let Some(at) = self.spans.iter().position(|span| span.partition == data.partition_index) else { continue };
+            if data.error_code != 0 {
+                let span = self.spans.remove(at);
+                let failure = self.told(span.partition, Failure::code(data.error_code, None), span.next);
+                self.tell(News::Lost(span, failure))?;
+                continue;
+            }
+            let decoded = self.decode(at, data.records.unwrap_or_default());
+            let (records, failure) = match decoded {
+                Ok(records) => (records, None),
+                Err(failure) => (Vec::new(), Some(failure)),
+            };
+            if !records.is_empty() {
+                self.tell(News::Records(records))?;
+            }
+            if let Some(failure) = failure {
+                let span = self.spans.remove(at);
+                self.tell(News::Lost(span, failure))?;
+            }
+        }
+        let before = self.spans.len();
+        self.spans.retain(|span| span.end.is_none_or(|end| span.next < end));
+        (self.spans.len()..before).try_for_each(|_| self.tell(News::Ended))
+    }
+
+    fn request(&self, version: i16) -> FetchRequest {
+        let count = self.spans.len();
+        let partitions = (0..count).map(|step| {
+            let span = &self.spans[(self.turn + step) % count];
+            let partition = FetchPartition::default()
+                .with_partition(span.partition)
+                .with_fetch_offset(span.next)
+                .with_partition_max_bytes(PARTITION_BYTES_MAX);
+            let partition = if version >= 9 { partition.with_current_leader_epoch(-1) } else { partition };
+            let partition = if version >= 12 { partition.with_last_fetched_epoch(-1) } else { partition };
+            if version >= 5 { partition.with_log_start_offset(-1) } else { partition }
+        });
+        let topic = FetchTopic::default().with_topic(topic_name(&self.topic)).with_partitions(partitions.collect());
+        let request = FetchRequest::default()
+            .with_replica_id(BrokerId(-1))
+            .with_max_wait_ms(HELD.as_millis() as i32)
+            .with_min_bytes(1)
+            .with_max_bytes(ANSWER_BYTES_MAX)
+            .with_topics(vec![topic]);
+        if version >= 7 { request.with_session_epoch(-1) } else { request }
+    }
+
+    /// The records of an answer from the span's next offset on, and the span moved behind them.
+    fn decode(&mut self, at: usize, bytes: Bytes) -> Result<Vec<Consumed>, Failure> {
+        let (mut span, mut found) = (self.spans[at], Vec::new());
+        self.turn = self.turn.wrapping_add(1) % self.spans.len();
+        for batch in Batches::new(&bytes) {
+            let (range, header) = match batch {
+                Ok(batch) => batch,
+                // The last batch of an answer may be cut off; the next answer brings it whole.
+                Err(crate::wire::record_batch::BatchError::Incomplete) => break,
+                Err(error) => return Err(self.unreadable(&span, &format!("no record batch of format 2: {error:?}"))),
+            };
+            let batch = bytes.slice(range);
+            if !crc_matches(&batch, &header) {
+                return Err(self.unreadable(&span, "the checksum of the record batch does not match"));
+            }
+            let end = header.base_offset + i64::from(header.last_offset_delta) + 1;
+            if end <= span.next {
+                continue;
+            }
+            if !header.is_control() {
+                let records = records::decode(&batch, &header).map_err(|why| self.unreadable(&span, why.0))?;
+                let wanted = records
+                    .into_iter()
+                    .filter(|record| record.offset >= span.next && span.end.is_none_or(|end| record.offset < end));
+                found.extend(wanted.map(|record| Consumed {
+                    partition: span.partition,
+                    leader_epoch: header.leader_epoch,
+                    producer_id: header.producer_id,
+                    producer_epoch: header.producer_epoch,
+                    record,
+                }));
+            }
+            span.next = end;
+        }
+        self.spans[at] = span;
+        Ok(found)
+    }
+
+    fn unreadable(&self, span: &Span, why: &str) -> Failure {
+        self.told(span.partition, Failure::protocol("", format!("{why}; start behind it with --offset")), span.next)
+    }
+
+    fn told(&self, partition: i32, failure: Failure, offset: i64) -> Failure {
+        let words = format!("{}, offset {offset}", partition_words(&self.topic, partition));
+        failure.from_broker(self.connection.name()).about(words)
+    }
+
+    fn lose_all(&mut self, failure: &Failure) -> Result<(), NobodyListens> {
+        for span in std::mem::take(&mut self.spans) {
+            let failure = self.told(span.partition, failure.clone(), span.next);
+            self.tell(News::Lost(span, failure))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, news: News) -> Result<(), NobodyListens> {
+        self.sender.send(news).map_err(|_| NobodyListens)
+    }
+}
+
+const LEADER_NOT_AVAILABLE: i16 = 5;
