@@ -37,6 +37,11 @@ pub struct LeaderEpoch(pub i32);
 pub struct Sequence(pub u64);
 
 impl Sequence {
+    /// True if a frame can have it: what is read from a disk has a predecessor and a successor.
+    pub fn is_of_a_frame(self) -> bool {
+        self.0 > 0 && self.0 < u64::MAX
+    }
+
     /// The next sequence.
     pub fn next(self) -> Sequence {
         Sequence(self.0 + 1)

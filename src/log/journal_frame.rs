@@ -252,6 +252,9 @@ pub fn decode(bytes: &Bytes, at: usize, key: Option<u64>) -> Option<(Frame, usiz
         sequence: Sequence(fields.u64()?),
         durable_mark: Sequence(fields.u64()?),
     };
+    if ![place.boot_first, place.file_first, place.sequence].into_iter().all(Sequence::is_of_a_frame) {
+        return None;
+    }
     let body = decode_body(kind, &rest[HEADER_BYTES..length], || bytes.slice(at + HEADER_BYTES..at + length))?;
     Some((Frame { place, body }, length.next_multiple_of(ALIGN)))
 }
@@ -264,6 +267,9 @@ fn decode_body(kind: u8, bytes: &[u8], slice: impl FnOnce() -> Bytes) -> Option<
             let leader_epoch = LeaderEpoch(fields.i32()?);
             let (base, end) = (Offset(fields.i64()?), Offset(fields.i64()?));
             let batch = slice().slice(APPEND_PREFIX_BYTES..);
+            if !is_stamped(&batch, leader_epoch, base, end) {
+                return None;
+            }
             Some(FrameBody::Append { partition, leader_epoch, base, end, batch, again: kind == KIND_REAPPEND })
         }
         KIND_TRUNCATE => {
@@ -281,6 +287,18 @@ fn decode_body(kind: u8, bytes: &[u8], slice: impl FnOnce() -> Bytes) -> Option<
         }
         _ => None,
     }
+}
+
+/// True if these are the bytes of one batch, with the offsets and the epoch that the frame says: what replays it relies on that.
+fn is_stamped(batch: &[u8], leader_epoch: LeaderEpoch, base: Offset, end: Offset) -> bool {
+    record_batch::parse_header(batch).is_ok_and(|header| {
+        let records = i64::from(header.last_offset_delta) + 1;
+        header.total_bytes == batch.len()
+            && (header.base_offset, header.leader_epoch) == (base.0, leader_epoch.0)
+            && base.0 >= 0
+            && records > 0
+            && base.0.checked_add(records) == Some(end.0)
+    })
 }
 
 /// One valid frame and where it stands in its file.
@@ -346,9 +364,19 @@ mod tests {
         }
     }
 
+    /// A batch without payload, of leader epoch 9.
+    fn batch(base: i64, records: i32) -> Vec<u8> {
+        let mut bytes = vec![0; record_batch::HEADER_BYTES];
+        bytes[8..12].copy_from_slice(&49i32.to_be_bytes());
+        bytes[16] = 2;
+        bytes[23..27].copy_from_slice(&(records - 1).to_be_bytes());
+        record_batch::stamp(&mut bytes, base, 9);
+        bytes
+    }
+
     fn bodies() -> Vec<FrameBody> {
         let partition = TopicPartition { topic: TopicId([7; 16]), partition: 3 };
-        let batch = Bytes::from_static(b"not really a batch");
+        let batch = Bytes::from(batch(5, 3));
         vec![
             FrameBody::Append {
                 partition,
@@ -369,7 +397,7 @@ mod tests {
     fn file() -> Vec<u8> {
         let mut out = BytesMut::new();
         for (index, body) in bodies().iter().enumerate() {
-            encode_prefix(&place(index as u64), body, &mut out);
+            encode_prefix(&place(1 + index as u64), body, &mut out);
             if let FrameBody::Append { batch, .. } = body {
                 out.put_slice(batch);
             }
@@ -382,7 +410,7 @@ mod tests {
     fn frames_survive_the_round_trip() {
         let found = scan(&Bytes::from(file()), None);
         assert_eq!(found.iter().map(|one| one.frame.body.clone()).collect::<Vec<_>>(), bodies());
-        assert!(found.iter().enumerate().all(|(index, one)| one.frame.place == place(index as u64)));
+        assert!(found.iter().enumerate().all(|(index, one)| one.frame.place == place(1 + index as u64)));
     }
 
     #[test]
@@ -394,6 +422,28 @@ mod tests {
             let found = scan(&Bytes::from(bad), None).len();
             assert!(found >= bodies().len() - 1, "byte {byte}");
         }
+    }
+
+    /// Found by the fuzzer: behind a good checksum anything was taken for a batch, and the opening of the partition panicked.
+    #[test]
+    fn a_frame_whose_batch_is_another_is_none() {
+        let append = |batch: Vec<u8>| FrameBody::Append {
+            partition: TopicPartition { topic: TopicId([7; 16]), partition: 3 },
+            leader_epoch: LeaderEpoch(9),
+            base: Offset(5),
+            end: Offset(8),
+            batch: Bytes::from(batch),
+            again: false,
+        };
+        let decoded = |batch: Vec<u8>| {
+            let mut out = BytesMut::new();
+            encode_prefix(&place(1), &append(batch.clone()), &mut out);
+            out.put_slice(&batch);
+            decode(&out.freeze(), 0, None).is_some()
+        };
+        assert!(decoded(batch(5, 3)));
+        assert!(!decoded(batch(5, 2)) && !decoded(batch(6, 3)) && !decoded(batch(5, 3)[..60].to_vec()));
+        assert!(!decoded([batch(5, 3), vec![0]].concat()) && !decoded(Vec::new()));
     }
 
     #[test]

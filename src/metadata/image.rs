@@ -33,6 +33,9 @@ pub struct Image {
     core_loads: Vec<u32>,
 }
 
+/// Largest boot number, and largest leader epoch of a record: later epochs are their sum (see [`PartitionRecord`]).
+const EPOCH_MAX: i32 = i32::MAX / 2;
+
 /// A record that contradicts the image it is applied to: the log is damaged, or the controller has a bug.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApplyError {
@@ -148,7 +151,7 @@ impl Image {
     }
 
     fn apply_boot(&mut self, record: &BootRecord, delta: &mut Delta) -> Result<(), String> {
-        if record.boot <= self.boot() || i32::try_from(record.boot).is_err() {
+        if record.boot <= self.boot() || record.boot > EPOCH_MAX as u32 {
             return Err(format!("boot {} after boot {}", record.boot, self.boot()));
         }
         if Some(record.machine) != self.machine() {
@@ -184,6 +187,9 @@ impl Image {
     fn apply_partition(&mut self, record: &PartitionRecord, delta: &mut Delta) -> Result<(), String> {
         let cores = self.layout.map(|layout| layout.cores).ok_or("a partition before the first layout")?;
         let name = TopicPartition { topic: record.topic, partition: record.partition };
+        if !(0..=EPOCH_MAX).contains(&record.leader_epoch) {
+            return Err(format!("leader epoch {} of partition {name}", record.leader_epoch));
+        }
         match self.topics.set_partition(record, self.boot())? {
             None => delta.partitions_created.push(name),
             Some(placement) => {

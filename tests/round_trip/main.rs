@@ -1,5 +1,5 @@
 //! Every version of every listed API, there and back: requests encoded by the client side of the generated crate are decoded by
-//! `corelane::wire`, responses the other way round. Then hostile frames: cut, with huge counts, mutated.
+//! `corelane::wire`, responses the other way round. Then hostile frames: cut, with huge counts; mutated ones are in `tests/fuzz`.
 
 mod both_ways;
 mod client;
@@ -8,6 +8,7 @@ mod fetch;
 mod hostile;
 mod messages;
 mod produce;
+mod received;
 mod record_batch;
 
 #[global_allocator]

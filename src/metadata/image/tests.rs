@@ -135,6 +135,7 @@ fn contradictions_are_found() {
     let removed = RemoveTopicRecord { id: TopicId([1; 16]) };
     let gone = apply(&image, vec![Record::RemoveTopic(removed.clone())]);
     let boot = |machine, boot| Record::Boot(BootRecord { machine: MachineId(machine), boot, wall_ms: 0 });
+    let epoch = |leader_epoch| Record::Partition(PartitionRecord { leader_epoch, ..partition(1, 0, 0) });
     let layout = |generation, cores| Record::Layout(LayoutRecord { generation, cores });
     for (image, record, word) in [
         (&image, topic(1), "exists"),
@@ -142,6 +143,10 @@ fn contradictions_are_found() {
         (&image, Record::Partition(partition(1, -1, 0)), "gap"),
         (&image, Record::Partition(partition(9, 0, 0)), "unknown topic"),
         (&image, config(9, None), "unknown topic"),
+        // Found by the fuzzer: the epoch of a later boot came out negative.
+        (&image, epoch(-1), "leader epoch -1"),
+        (&image, epoch(i32::MAX), "leader epoch 2147483647"),
+        (&image, boot(0, 1 << 30), "boot 1073741824 after"),
         (&image, boot(0, 1), "boot 1 after boot 1"),
         (&image, boot(1, 2), "not this one"),
         (&image, layout(2, 2), "generation 2"),
