@@ -67,6 +67,12 @@ pub const SESSION_WAITING_BYTES_SCARCE: usize = 64 * 1024;
 pub const TAIL_CACHE_MEMORY_DIVISOR: u64 = 8;
 /// ... but each at least this much.
 pub const TAIL_CACHE_BYTES_LEAST: u64 = 16 * 1024 * 1024;
+/// What a core's cache may take at once.
+pub const CACHE_BUDGET_BYTES_FIRST: u64 = 64 * 1024 * 1024;
+/// ... and how fast it grows from there, up to `tail.cache.bytes`.
+pub const CACHE_GROWTH_BYTES_PER_SECOND: u64 = 32 * 1024 * 1024;
+/// Growth that was not wanted is saved up for so long: batches leave the ring for the cache in bursts.
+pub const CACHE_GROWTH_SAVED_MS_MAX: u64 = 16_000;
 /// A Fetch answer may take a quarter of the memory that is left for answers (`fetch.memory.bytes`), but at least this much; with
 /// less left it waits.
 pub const FETCH_GRANT_BYTES_MIN: u64 = 1024 * 1024;

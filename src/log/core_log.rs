@@ -21,6 +21,7 @@ pub use crate::log::contract::{
     Append, AppendError, Appendable, Appended, CoreIdentity, KnownTopics, LogSettings, Openness, PartitionOffsets,
     PartitionSettings, Read, Refusal, Retention,
 };
+use crate::log::cache_budget::CacheBudget;
 use crate::log::deletion::Deletion;
 use crate::log::effect::{LogEffect, LogInput, LogNotice, Ticket};
 use crate::log::effect_queue::EffectQueue;
@@ -91,6 +92,7 @@ pub struct CoreLog {
     /// Moved batches in memory, oldest move first: (partition, end, cost).
     cache: VecDeque<(TopicPartition, Offset, usize)>,
     pub(super) cache_cost: u64,
+    cache_budget: CacheBudget,
     pub(super) pinned_bytes: u64,
     pub(super) pinned_cost: u64,
     free_bytes: u64,
@@ -121,6 +123,7 @@ impl CoreLog {
             unflushed_written: 0,
             cache: VecDeque::new(),
             cache_cost: 0,
+            cache_budget: CacheBudget::new(),
             pinned_bytes: 0,
             pinned_cost: 0,
             free_bytes: u64::MAX,
@@ -435,7 +438,7 @@ impl CoreLog {
         self.remove_deleted();
         self.step_writer(now);
         self.journal.submit(&mut self.effects, gather && !self.stopping, now);
-        self.shrink_cache();
+        self.shrink_cache(now);
         if let Some(why) = self.journal.failure().filter(|_| !self.read_only_told) {
             self.notices.push_back(LogNotice::ReadOnly { why: why.to_string() });
             self.read_only_told = true;
@@ -506,8 +509,9 @@ impl CoreLog {
         self.dirty.remove(&log.partition);
     }
 
-    fn shrink_cache(&mut self) {
-        while self.cache_cost > self.settings.tail_cache_bytes || self.cache.len() > CACHE_ENTRIES_MAX {
+    fn shrink_cache(&mut self, now: Now) {
+        let budget = self.cache_budget.allow(self.cache_cost, self.settings.tail_cache_bytes, now);
+        while self.cache_cost > budget || self.cache.len() > CACHE_ENTRIES_MAX {
             // The queue can hold entries of deleted or truncated batches: they free nothing.
             let Some((partition, end, _)) = self.cache.pop_front() else { break };
             if let Some(log) = self.logs.get_mut(&partition) {

@@ -1,5 +1,6 @@
 //! Floor 2: one core's journal and the logs of its partitions, sans-IO (contract: the handbook's `on_disk_format` and `recovery`).
 
+mod cache_budget;
 pub mod checkpoint;
 pub mod contract;
 pub mod core_log;

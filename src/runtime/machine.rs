@@ -16,6 +16,7 @@ use crate::broker::broker::Broker;
 use crate::broker::settings::{Advertised, BrokerSettings};
 use crate::broker::start::{Begun, Refusal, StartSettings, begin, recover_core};
 use crate::log::core_log::{CoreLog, LogSettings};
+use crate::runtime::allocator;
 use crate::runtime::blocking::Blocking;
 use crate::runtime::clock;
 use crate::runtime::core_loop::{self, CoreParts, Letter, Report};
@@ -51,6 +52,7 @@ const _: () = assert!(limits::JOURNAL_WRITE_BYTES_MAX * limits::JOURNAL_WRITES_I
 /// Runs a machine until it is stopped; the exit code. `ready` is called once clients can connect, with the addresses of
 /// the listeners in core order (`advertise=per-machine`: the one).
 pub fn run(config: &Config, cores: u16, ready: impl FnOnce(&[String])) -> i32 {
+    allocator::keep_freed_memory_for_a_while();
     abort_on_panic();
     match start(config, cores) {
         Ok(machine) => machine.serve(ready),

@@ -22,6 +22,7 @@
 #![allow(unsafe_code, reason = "system calls without a safe wrapper; each block carries its proof")]
 
 pub mod aligned;
+pub mod allocator;
 pub mod blocking;
 pub mod clock;
 pub mod connection;
