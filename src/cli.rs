@@ -11,12 +11,16 @@
     reason = "above the runtime floor: sees the CPUs of this process and its own clock, and reads input beside sending"
 )]
 
+mod cluster;
 mod consume;
 mod dev_directory;
 pub mod ending;
 mod escape;
 mod json;
+mod log;
 mod moment;
+mod pages;
+mod place;
 mod produce;
 mod progress;
 mod reach;
@@ -182,6 +186,11 @@ pub fn parse(
     Ok(Command::Run(Box::new(Launch { log_format: arguments.log_format, ..launch })))
 }
 
+/// The whole command line, as clap knows it.
+fn definition() -> clap::Command {
+    <Arguments as clap::CommandFactory>::command()
+}
+
 /// The environment as text; what is not UTF-8 cannot be ours.
 pub fn environment() -> Vec<(String, String)> {
     std::env::vars_os()
@@ -269,7 +278,8 @@ fn path_text(path: &Path) -> Result<String, UsageError> {
 /// clap explains on several lines; the first paragraph names what is wrong, and a tip is worth keeping.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "expected a command: dev, start, topic, produce, consume or version (see corelane --help)".to_string();
+        return "expected a command: dev, start, version, topic, produce, consume, cluster, log (see corelane --help)"
+            .to_string();
     }
     let text = error.to_string();
     let kept =

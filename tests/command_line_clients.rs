@@ -10,16 +10,17 @@
 mod support;
 
 use serde_json::Value;
-use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use support::Scratch;
-use support::process::{Broker, Machine, binary};
+use support::process::{Broker, Machine, binary, free_ports};
 
 /// A broker of two cores, and our own commands pointed at it.
 struct Bench {
     broker: Option<Broker>,
     machine: Machine,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Bench {
@@ -28,7 +29,7 @@ impl Bench {
         let machine =
             Machine::new(&scratch.path().join("data"), scratch.path(), 2).with("auto.create.topics.enable", true);
         let broker = Some(machine.start());
-        Bench { broker, machine, _scratch: scratch }
+        Bench { broker, machine, scratch }
     }
 
     fn command(&self, line: &str) -> Command {
@@ -158,5 +159,392 @@ fn topics_records_and_back() {
     without_offsets.sort();
     assert_eq!(without_offsets, expect);
     bench.run("consume nope").complains(1, &["topic nope", "UNKNOWN_TOPIC_OR_PARTITION (3)", "corelane topic create"]);
+    bench.stop();
+}
+
+#[test]
+fn a_topic_is_described_altered_grown_trimmed_and_deleted() {
+    let bench = Bench::start("cli-topic");
+    bench.run("topic create a -p 2 -c retention.ms=100000 -c cleanup.policy=delete").done();
+    bench.run_with("produce a -p 1", b"1\n2\n3\n4\n5\n").done();
+    let shown = bench.run("topic describe a").done();
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["1", "1", "0", "1", "1", "0", "5", "5"])), "{shown}");
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["retention.ms", "100000", "topic"])), "{shown}");
+    assert!(!shown.contains("segment.bytes"), "{shown}");
+    bench.run("topic alter a --set segment.bytes=2097152 --delete retention.ms --append cleanup.policy=compact").done();
+    let topic = bench.run("topic describe a -o json").json();
+    let config = |name: &str| {
+        let configs = topic[0]["configs"].as_array().expect("configs");
+        let found = configs.iter().find(|config| config["name"] == name).expect(name);
+        (found["value"].as_str().expect("value").to_string(), found["source"].as_str().expect("source").to_string())
+    };
+    assert_eq!(config("segment.bytes"), ("2097152".to_string(), "DYNAMIC_TOPIC_CONFIG".to_string()));
+    assert_eq!(config("cleanup.policy").0, "delete,compact");
+    assert_eq!(config("retention.ms"), ("604800000".to_string(), "DEFAULT_CONFIG".to_string()));
+    assert_eq!(topic[0]["partitions"][1]["end"], 5);
+    bench.run("topic alter a --subtract cleanup.policy=compact").done();
+    bench
+        .run("topic alter a --set retention.ms=soon")
+        .complains(1, &["topic a", "INVALID_CONFIG (40)", "retention.ms"]);
+    bench.run("topic alter a --set retention.ms=5 --dry-run").done();
+    assert!(!bench.run("topic describe a").done().contains("retention.ms"));
+    bench.run("topic alter a").complains(2, &["--set"]);
+    bench.run("topic alter a --set retention.ms").complains(2, &["key=value"]);
+
+    bench.run("topic add-partitions a -n 1").done();
+    bench.run("topic add-partitions a --total 3").complains(1, &["INVALID_PARTITIONS (37)"]);
+    assert!(
+        bench.run("topic list a").done().lines().last().is_some_and(|line| line.split_whitespace().eq(["a", "3", "1"]))
+    );
+
+    let trimmed = bench.run("topic trim a --to 2 -p 1 -o json").json();
+    assert_eq!((&trimmed[0]["start_before"], &trimmed[0]["start"]), (&Value::from(0), &Value::from(2)));
+    bench.run("topic trim a --to 6 -p 1").complains(1, &["partition 1", "OFFSET_OUT_OF_RANGE (1)", "topic describe"]);
+    bench.run("topic trim a --to -1").done();
+    assert_eq!(bench.run("consume a").done(), "5\n");
+    bench.run("topic trim a --to end").done();
+    assert_eq!(bench.run("consume a").done(), "");
+    bench.run("topic trim a --to 1..2").complains(2, &["range"]);
+    bench.run("topic trim a --to end -p 9").complains(1, &["partition 9", "no such partition"]);
+
+    bench.run("topic create b1 b2 c").done();
+    bench.run("topic delete 'b*'").complains(2, &["--yes", "b1, b2"]);
+    bench.run("topic delete 'b*' --yes").done();
+    bench.run("topic delete 'x*' --yes").complains(1, &["topic x*", "no topic matches"]);
+    assert!(bench.run("topic delete a zz").ends(3).err().contains("topic zz"));
+    let listed = bench.run("topic list").done();
+    assert_eq!(listed.lines().skip(1).collect::<Vec<_>>(), ["c      1           1"]);
+    bench.stop();
+}
+
+/// Every byte value in key, value and header; null and empty told apart; each codec; what JSON shows of it.
+#[test]
+fn bytes_come_back_as_they_went() {
+    let bench = Bench::start("cli-bytes");
+    let all: Vec<u8> = (0..=255).collect();
+    for codec in ["none", "gzip", "snappy", "lz4", "zstd"] {
+        let large = all.repeat(2000);
+        bench.run_with(&format!("produce {codec} -p 0 --whole -z {codec} -k k -H h=v -H null"), &large).done();
+        let back = bench.run(&format!("consume {codec} -f '%s'")).ends(0);
+        assert!(back.output.stdout == large, "{codec}: {} bytes came back", back.output.stdout.len());
+        let line = bench.run(&format!("consume {codec} -o json")).json();
+        assert_eq!((&line["key"], &line["headers"][0]["value"]), (&Value::from("k"), &Value::from("v")));
+        assert_eq!((&line["headers"][1]["key"], &line["headers"][1]["value"]), (&Value::from("null"), &Value::Null));
+        let encoded = line["value"]["base64"].as_str().expect("marked as base64");
+        assert_eq!(encoded.len(), large.len().div_ceil(3) * 4);
+        assert!(encoded.starts_with("AAECAwQFBgcI"), "{}", &encoded[..20]);
+    }
+    bench.run_with("produce nulls -p 0 -K '\\t' -Z -D ';'", b"k\tv;k\t;\tv;plain;;").done();
+    let shown = bench.run("consume nulls -f '%k{json} %v{json} %K %S|'").done();
+    assert_eq!(shown, "\"k\" \"v\" 1 1|\"k\" null 1 -1|null \"v\" -1 1|null \"plain\" -1 5|null null -1 -1|");
+    bench.run_with("produce empty -p 0 -K '\\t'", b"\t\nx\n").done();
+    assert_eq!(bench.run("consume empty -f '%k{json} %v{json} %K %S|'").done(), "\"\" \"\" 0 0|null \"x\" -1 1|");
+    bench.stop();
+}
+
+#[test]
+fn places_counts_and_partitions() {
+    let bench = Bench::start("cli-places");
+    bench.run("topic create t -p 2").done();
+    let lines = |from: usize, to: usize| (from..to).map(|number| format!("{number}\n")).collect::<String>();
+    bench.run_with("produce t -p 0", lines(0, 100).as_bytes()).done();
+    bench.run_with("produce t -p 1", lines(100, 103).as_bytes()).done();
+    bench.run("topic trim t --to 10 -p 0").done();
+    for (line, expect) in [
+        ("-p 0", lines(10, 100)),
+        ("-p 0 -o start -n 2", lines(10, 12)),
+        ("-p 0 -o +5 -n 1", lines(15, 16)),
+        ("-p 0 -o -3", lines(97, 100)),
+        ("-p 0 -o 42..45", lines(42, 45)),
+        ("-p 0 -o 98:end", lines(98, 100)),
+        ("-p 0 -o 98..1000", lines(98, 100)),
+        ("-p 0 -o end", String::new()),
+        ("-p 0 -o @2001-01-01 -n 1", lines(10, 11)),
+        ("-p 0 -o @-1h..@2001-01-01", String::new()),
+        ("-p 0 -o @2100-01-01", String::new()),
+        ("-p 1 -o -1", lines(102, 103)),
+        ("-p 0,1 -o -0", String::new()),
+    ] {
+        assert_eq!(bench.run(&format!("consume t {line}")).done(), expect, "{line}");
+    }
+    assert_eq!(bench.run("consume t -n 7").done().lines().count(), 7);
+    assert_eq!(bench.run("consume t").done().lines().count(), 93);
+    bench.run("consume t -p 0 -o 5").complains(1, &["partition 0", "offset 5", "starts at 10", "ends at 100"]);
+    let partly = bench.run("consume t -o 2").ends(0);
+    assert_eq!((partly.out(), partly.err().lines().count()), ("102\n".to_string(), 1));
+    bench.run("consume t -p 7").complains(1, &["partition 7", "no such partition"]);
+    bench.run("consume t -o never").complains(2, &["--offset never", "start, end"]);
+    bench.run("consume t -f %q").complains(2, &["%q", "%t topic"]);
+    bench.run("consume t -J -f %s").complains(2, &["--json"]);
+    bench.stop();
+}
+
+#[test]
+fn what_goes_wrong_is_said_in_one_line() {
+    let bench = Bench::start("cli-wrong");
+    let nobody = free_ports();
+    bench
+        .run(&format!("topic list -b 127.0.0.1:{nobody}"))
+        .complains(1, &[&format!("127.0.0.1:{nobody}"), "refused", "--bootstrap"]);
+    let address = bench.broker.as_ref().expect("it runs").address().to_string();
+    bench.run(&format!("topic list -b 127.0.0.1:{nobody},{address}")).done();
+    bench.run("topic list -b nowhere.invalid:1").complains(1, &["nowhere.invalid:1"]);
+    bench.run("topic list -b :1").complains(2, &["--bootstrap", "host"]);
+    bench.run("topic create t --config nonsense").complains(2, &["key=value"]);
+    bench.run("topic create t -c retention.ms=soon").complains(1, &["topic t", "INVALID_CONFIG (40)"]);
+    bench.run("topic create t -c no.such.key=1").complains(1, &["INVALID_CONFIG (40)", "no.such.key"]);
+    bench.run("topic create 'a b'").complains(1, &["topic a b", "INVALID_TOPIC_EXCEPTION (17)", "letters"]);
+    bench.run("topic create t -r 3").complains(1, &["INVALID_REPLICATION_FACTOR (38)"]);
+    bench.run("topic create t -p 0").complains(1, &["INVALID_PARTITIONS (37)"]);
+    bench.run("topic create t -p many").complains(2, &["many", "--partitions"]);
+    bench.run("topic describe nope").complains(1, &["topic nope", "UNKNOWN_TOPIC_OR_PARTITION (3)"]);
+    bench
+        .run("produce nope --no-create")
+        .complains(1, &["topic nope", "UNKNOWN_TOPIC_OR_PARTITION (3)", "topic create"]);
+    bench.run("produce t /does/not/exist").complains(1, &["/does/not/exist"]);
+    bench.run("produce t -p 5").complains(1, &["partition 5", "no such partition"]);
+    bench.run("produce t -z brotli").complains(2, &["brotli", "zstd"]);
+    bench.run("produce t --acks 2").complains(2, &["--acks", "0, 1 or all"]);
+    let refused = bench.run_with("produce t --whole", &vec![b'x'; 3 << 20]);
+    refused.complains(1, &["topic t, partition 0", "MESSAGE_TOO_LARGE (10)", "max.message.bytes"]);
+    // The first two are taken, then comes one that is not: some of it was done.
+    let input = [b"1\n2\n".to_vec(), vec![b'x'; 3 << 20]].concat();
+    let partly = bench.run_with("produce t", &input).ends(3);
+    assert!(partly.err().contains("2 records were acknowledged"), "{}", partly.err());
+    bench.run("topic alter t -s max.message.bytes=10000").done();
+    // Batches of half a mebibyte are cut until they fit; the order stays.
+    let many: String = (0..5000).map(|number| format!("{number:0100}\n")).collect();
+    bench.run_with("produce t", many.as_bytes()).done();
+    assert_eq!(bench.run("consume t -o 2").done(), many);
+    bench.stop();
+}
+
+/// An HTTP server, a listener that says nothing, and one that closes: a reason each, and in time.
+#[test]
+fn strangers_at_the_other_end_are_recognised() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("bound").to_string();
+    let answers: [&[u8]; 3] = [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x01\x00\x02\x02\x0a", b""];
+    let server = std::thread::spawn(move || {
+        for answer in answers {
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut some = [0; 4096];
+            let _ = stream.read(&mut some);
+            let _ = stream.write_all(answer);
+        }
+        // And one that is never answered.
+        let silent = listener.accept();
+        std::thread::sleep(Duration::from_secs(3));
+        drop(silent);
+    });
+    let ask = |timeout: &str| {
+        let line = ["topic", "list", "-b", &address, "--timeout", timeout];
+        let output = Command::new(binary()).args(line).output().expect("the binary starts");
+        Said { line: line.join(" "), output }
+    };
+    ask("5").complains(1, &[&address, "HTTP"]);
+    ask("5").complains(1, &[&address, "TLS"]);
+    ask("5").complains(1, &[&address, "closed"]);
+    let began = Instant::now();
+    ask("0.5").complains(1, &[&address, "in time", "--timeout"]);
+    assert!(began.elapsed() < Duration::from_millis(2500), "{:?}", began.elapsed());
+    server.join().expect("served");
+}
+
+fn lines_of(child: &mut Child) -> std::sync::mpsc::Receiver<String> {
+    let stdout = child.stdout.take().expect("piped");
+    let (sender, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    lines
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A reader follows while another command types lines, through a kill of the broker and a start; Ctrl-C ends it with 0.
+#[test]
+fn following_goes_on_through_a_restart_and_ends_cleanly() {
+    let mut bench = Bench::start("cli-follow");
+    bench.run("topic create t -p 3").done();
+    let mut reader = bench.command("consume t --follow --timeout 20").spawn().expect("the binary starts");
+    let lines = lines_of(&mut reader);
+    let mut writer = bench.command("produce t --timeout 20 -K :").spawn().expect("the binary starts");
+    let mut typed = writer.stdin.take().expect("piped");
+    for number in 0..3 {
+        // A line that somebody types is there at once, not when the input ends.
+        writeln!(typed, "key{number}:line {number}").expect("typed");
+        assert_eq!(lines.recv_timeout(SOON).expect("read"), format!("line {number}"));
+    }
+    bench.broker.take().expect("it runs").kill();
+    writeln!(typed, "key:while it is down").expect("typed");
+    std::thread::sleep(Duration::from_millis(300));
+    bench.broker = Some(bench.machine.start());
+    assert_eq!(lines.recv_timeout(SOON).expect("read"), "while it is down");
+    drop(typed);
+    let ended = writer.wait_with_output().expect("ends");
+    assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
+    // SAFETY: plain system call on our own child, which has not been waited for.
+    assert_eq!(unsafe { libc::kill(reader.id() as i32, libc::SIGINT) }, 0);
+    let ended = reader.wait_with_output().expect("ends");
+    assert_eq!((ended.status.code(), ended.stderr.len()), (Some(0), 0), "{}", String::from_utf8_lossy(&ended.stderr));
+    assert_eq!(lines.try_iter().count(), 0, "nothing twice");
+    bench.stop();
+}
+
+/// `| head` closes the pipe in the middle of the output: no panic, no complaint, exit code 0.
+#[test]
+fn a_reader_that_has_had_enough_is_no_failure() {
+    let bench = Bench::start("cli-pipe");
+    let many: String = (0..100_000).map(|number| format!("{number:050}\n")).collect();
+    bench.run_with("produce t", many.as_bytes()).done();
+    for line in ["consume t", "consume t -J", "man", "topic --help"] {
+        let mut child = bench.command(line).spawn().expect("the binary starts");
+        let mut first = [0; 10];
+        child.stdout.take().expect("piped").read_exact(&mut first).expect("some output");
+        let ended = child.wait_with_output().expect("ends");
+        assert_eq!(
+            (ended.status.code(), ended.stderr.len()),
+            (Some(0), 0),
+            "{line}: {}",
+            String::from_utf8_lossy(&ended.stderr)
+        );
+    }
+    bench.stop();
+}
+
+#[test]
+fn the_cluster_shows_itself() {
+    let bench = Bench::start("cli-cluster");
+    bench.run("topic create t -p 4").done();
+    let shown = bench.run("cluster info -o json --api-versions").json();
+    assert_eq!((&shown["controller"], &shown["partitions"]), (&Value::from(0), &Value::from(4)));
+    assert_eq!(shown["cluster"].as_str().map(str::len), Some(22));
+    let brokers = shown["brokers"].as_array().expect("brokers");
+    assert_eq!((brokers.len(), &brokers[1]["leads"]), (2, &Value::from(2)));
+    let apis = brokers[1]["api_versions"].as_array().expect("listed");
+    assert!(apis.iter().any(|api| api["api"] == "Fetch" && api["key"] == 1 && api["max"] == 17), "{apis:?}");
+    let table = bench.run("cluster info").done();
+    assert!(table.starts_with("CLUSTER ") && table.contains("BROKER  HOST"), "{table}");
+    bench.stop();
+}
+
+#[test]
+fn shells_and_manuals_know_the_commands() {
+    let bench = Bench::start("cli-pages");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = bench.run(&format!("completions {shell}")).done();
+        assert!(script.contains("add-partitions") && script.contains("compression"), "{shell}");
+    }
+    bench.run("completions tcsh").complains(2, &["tcsh", "bash"]);
+    assert!(bench.run("man").done().contains(".TH corelane 1"));
+    let dir = bench.scratch.path().join("man");
+    bench.run(&format!("man --dir {}", dir.display())).done();
+    let page = std::fs::read_to_string(dir.join("corelane-topic-create.1")).expect("a page per command");
+    assert!(page.contains("partitions"), "{page}");
+    bench.stop();
+}
+
+/// A directory with segments, journals and two cores: sound, then a byte of each kind of file flipped.
+#[test]
+fn rot_is_found_where_it_is() {
+    let scratch = Scratch::new("cli-rot");
+    let data = scratch.path().join("data");
+    let keys = [("journal.file.bytes", "2097152"), ("log.segment.bytes", "1048576")];
+    let machine =
+        keys.iter().fold(Machine::new(&data, scratch.path(), 2), |machine, (key, value)| machine.with(key, value));
+    let broker = Some(machine.start());
+    let bench = Bench { broker, machine, scratch };
+    bench.run("topic create t -p 2").done();
+    let many: String = (0..200_000).map(|number| format!("{number:060}\n")).collect();
+    bench.run_with("produce t -p 0", many.as_bytes()).done();
+    let verify = format!("log verify {}", data.display());
+    bench.run(&verify).complains(1, &["process", "stop it, or verify a copy"]);
+    let seen = bench.run(&format!("log inspect {}", data.display())).ends(0);
+    assert!(seen.err().contains("runs on it"), "{}", seen.err());
+    let Bench { broker, scratch, .. } = bench;
+    broker.expect("it runs").stop();
+    let alone = |line: String| {
+        let output = Command::new(binary()).args(line.split(' ')).output().expect("the binary starts");
+        Said { line, output }
+    };
+    let sound = alone(format!("{verify} -o json")).json();
+    assert!(sound["segments"].as_u64() > Some(3) && sound["records"].as_u64() > Some(50_000), "{sound}");
+    let inspected = alone(format!("log inspect {} --records -o json", data.display())).ends(0).out();
+    let offsets =
+        inspected.lines().filter(|line| line.contains("\"kind\":\"record\",\"sound\":true,\"offset\"")).count();
+    assert!(offsets >= 200_000, "{offsets} records are shown");
+    for kind in ["boot", "append", "extent", "state", "checkpoint", "metadata", "batch"] {
+        assert!(inspected.contains(&format!("\"kind\":\"{kind}\"")), "no {kind}");
+    }
+    let find = |suffix: &str| {
+        let line = inspected.lines().find(|line| line.contains(suffix)).expect(suffix);
+        serde_json::from_str::<Value>(line).expect("JSON")["file"].as_str().expect("file").to_string()
+    };
+    let flip = |path: &str, at: u64| {
+        let mut bytes = std::fs::read(path).expect("there");
+        bytes[at as usize] ^= 0x20;
+        std::fs::write(path, bytes).expect("written");
+    };
+    let before = snapshot(&data);
+    let segment = find(".segment");
+    for (at, words) in [(0, "no valid extent header"), (500, "checksum of the record batch"), (100, "says offset")] {
+        flip(&segment, at);
+        let said = alone(verify.clone()).ends(1);
+        let err = said.err();
+        assert!(err.contains(&segment) && err.contains("topic t, partition 0") && err.contains("restore"), "{err}");
+        if at != 100 {
+            assert!(err.contains(words), "{words}: {err}");
+        }
+        flip(&segment, at);
+    }
+    let metadata = data.join("metadata/log").display().to_string();
+    flip(&metadata, 80);
+    assert!(alone(verify.clone()).ends(1).err().contains("metadata/log is damaged at byte 0"));
+    flip(&metadata, 80);
+    let shown = alone(format!("log inspect {segment} --batches")).ends(0).out();
+    flip(&segment, 500);
+    let rotten = alone(format!("log inspect {segment} --batches")).ends(1).out();
+    assert!(rotten.contains("ROTTEN") && !shown.contains("ROTTEN"), "{rotten}");
+    flip(&segment, 500);
+    alone(verify.clone()).done();
+    assert_eq!(snapshot(&data), before, "nothing was changed by looking");
+    let missing = format!("log verify {}", scratch.path().join("man").display());
+    alone(missing).complains(1, &["no data directory"]);
+}
+
+/// Paths and contents of all files below.
+fn snapshot(dir: &std::path::Path) -> Vec<(std::path::PathBuf, u32)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).expect("readable") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            found.extend(snapshot(&path));
+        } else {
+            let sum = crc32c::crc32c(&std::fs::read(&path).expect("readable"));
+            found.push((path, sum));
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Commands start fast: the fastest of some runs, so that a busy machine does not decide.
+#[test]
+fn commands_start_in_under_thirty_milliseconds() {
+    let bench = Bench::start("cli-fast");
+    for line in ["topic list", "--help", "consume nope"] {
+        let once = || {
+            let began = Instant::now();
+            bench.run(line);
+            began.elapsed()
+        };
+        let best = (0..10).map(|_| once()).min().expect("ten");
+        assert!(best < Duration::from_millis(30), "{line} takes {best:?}");
+    }
     bench.stop();
 }

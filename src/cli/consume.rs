@@ -1,11 +1,11 @@
 //! `corelane consume`.
 
 mod format;
-mod place;
 
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::escape::delimiter;
 use crate::cli::moment;
+use crate::cli::place::{OutOfRange, Place, Range};
 use crate::cli::progress::Progress;
 use crate::cli::reach::Reach;
 use crate::client::cluster::{Cluster, Topic, partition_words, topic_words};
@@ -14,7 +14,6 @@ use crate::client::failure::Failure;
 use crate::client::offsets::{self, Asked};
 use clap::Args;
 use format::{Format, json_line};
-use place::{Place, Range};
 use std::io::{BufWriter, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +118,7 @@ impl Consume {
             };
             match next {
                 Ok(next) => spans.push(Span { partition: *partition, next, end: stop }),
-                Err(place::OutOfRange(offset)) => {
+                Err(OutOfRange(offset)) => {
                     let why =
                         format!("offset {offset} is not there: the partition starts at {start} and ends at {end}");
                     misplaced.push(Failure::here(why).about(partition_words(&topic.name, *partition)));

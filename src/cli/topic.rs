@@ -1,7 +1,12 @@
 //! `corelane topic ...`: topics and their configs.
 
+mod alter;
 mod create;
+mod delete;
+mod describe;
 mod list;
+mod selection;
+mod trim;
 
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::json::Json;
@@ -18,6 +23,16 @@ pub enum TopicVerb {
     Create(create::Create),
     /// Lists topics
     List(list::List),
+    /// Shows topics: partitions, leaders, offsets, configs
+    Describe(describe::Describe),
+    /// Changes configs of topics; those that are not named stay
+    Alter(alter::Alter),
+    /// Gives topics more partitions; keys go to other partitions from then on
+    AddPartitions(alter::AddPartitions),
+    /// Removes the oldest records of a topic: all before an offset
+    Trim(trim::Trim),
+    /// Deletes topics with all their records
+    Delete(delete::Delete),
 }
 
 impl TopicVerb {
@@ -26,6 +41,11 @@ impl TopicVerb {
         match self {
             TopicVerb::Create(create) => create.run(environment),
             TopicVerb::List(list) => list.run(environment),
+            TopicVerb::Describe(describe) => describe.run(environment),
+            TopicVerb::Alter(alter) => alter.run(environment),
+            TopicVerb::AddPartitions(add) => add.run(environment),
+            TopicVerb::Trim(trim) => trim.run(environment),
+            TopicVerb::Delete(delete) => delete.run(environment),
         }
     }
 }
@@ -35,6 +55,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     let key = key.trim();
     if key.is_empty() { Err("expected key=value".to_string()) } else { Ok((key.to_string(), value.to_string())) }
+}
+
+/// Broker ids in a cell.
+fn join(nodes: &[i32]) -> String {
+    nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// A failure for programs.

@@ -125,10 +125,10 @@ impl fmt::Display for Failure {
             (false, true) => write!(formatter, "{}: ", self.subject)?,
             (false, false) => write!(formatter, "{} ({}): ", self.subject, self.broker)?,
         }
-        formatter.write_str(&self.reason())?;
+        let reason = self.reason();
         match self.remedy() {
-            Some(remedy) => write!(formatter, "; {remedy}"),
-            None => Ok(()),
+            Some(remedy) => write!(formatter, "{}; {remedy}", reason.trim_end_matches('.')),
+            None => formatter.write_str(&reason),
         }
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod address;
 pub mod cluster;
+pub mod configs;
 pub mod connection;
 pub mod consumer;
 pub mod failure;

@@ -25,6 +25,7 @@ pub mod retention;
 mod search;
 pub mod segment;
 pub mod segment_move;
+pub mod segment_walk;
 mod segment_writer;
 pub mod tail;
 #[cfg(test)]

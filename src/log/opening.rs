@@ -62,6 +62,14 @@ impl CoreLog {
         }
     }
 
+    /// Partitions that are offline, and why.
+    pub fn offline(&self) -> impl Iterator<Item = (TopicPartition, &str)> {
+        self.logs.iter().filter_map(|(partition, log)| match &log.state {
+            LogState::Offline { why, .. } => Some((*partition, why.as_str())),
+            _ => None,
+        })
+    }
+
     fn read_state(&mut self, partition: TopicPartition, at: BlockAt) {
         let base = self.logs[&partition].segments.last().expect("it has a block").base;
         let ops = vec![read_op(segment::path(partition, base), at)];

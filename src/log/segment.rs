@@ -214,6 +214,14 @@ impl StateBlockSource<'_> {
 }
 
 impl StateBlock {
+    /// Bytes of the block that begins with `bytes`, as it says itself; `None` if this is no block.
+    pub fn bytes_at(bytes: &[u8]) -> Option<u32> {
+        let mut fields = Decoder::new(bytes);
+        let is_block = fields.u32()? == BLOCK_MAGIC && fields.u8()? == VERSION;
+        fields.take(3)?;
+        fields.u32().filter(|_| is_block)
+    }
+
     /// Reads the block that fills `bytes`; `None` unless its checksum holds.
     pub fn decode(bytes: &[u8]) -> Option<StateBlock> {
         let mut fields = Decoder::new(bytes);

@@ -185,14 +185,10 @@ fn tail_cache_bytes_auto(cores: u16) -> u64 {
     share.max(limits::TAIL_CACHE_BYTES_LEAST)
 }
 
-fn start_brokers(
-    config: &Config,
-    cores: u16,
-    storage: &FileStorage,
-    listeners: &[SocketAddr],
-) -> Result<Vec<Broker>, String> {
+/// What a start with this configuration is told.
+pub fn start_settings(config: &Config, cores: u16) -> StartSettings {
     let tail_cache_bytes_auto = tail_cache_bytes_auto(cores);
-    let settings = StartSettings {
+    StartSettings {
         machine: config.machine,
         cluster_id: config.cluster_id.clone(),
         cores,
@@ -210,7 +206,16 @@ fn start_brokers(
             tail_cache_bytes_auto,
             ..BrokerSettings::of(config)
         },
-    };
+    }
+}
+
+fn start_brokers(
+    config: &Config,
+    cores: u16,
+    storage: &FileStorage,
+    listeners: &[SocketAddr],
+) -> Result<Vec<Broker>, String> {
+    let settings = start_settings(config, cores);
     let mut progress = |text: &str| tracing::info!("{text}");
     let refused = |refusal: Refusal| refusal.to_string();
     let begun = begin(&mut storage.clone(), settings, clock::read(), &mut progress).map_err(refused)?;

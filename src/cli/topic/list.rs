@@ -4,12 +4,16 @@ use crate::cli::ending::{Ending, Trouble};
 use crate::cli::json::Json;
 use crate::cli::reach::{Output, Reach};
 use crate::cli::table::Table;
+use crate::cli::topic::selection;
 use crate::client::cluster::Topic;
 use clap::Args;
 
 /// Lists topics.
 #[derive(Args, Debug)]
 pub struct List {
+    /// Only these: names, or patterns with * and ?
+    #[arg(value_name = "TOPIC")]
+    topics: Vec<String>,
     /// Kafka's own topics too
     #[arg(short, long)]
     internal: bool,
@@ -23,7 +27,10 @@ impl List {
     pub(super) fn run(self, environment: &[(String, String)]) -> Result<Ending, Trouble> {
         let mut cluster = self.reach.cluster(environment)?;
         let mut topics = cluster.metadata(None, false)?;
-        topics.retain(|topic| self.internal || !topic.internal);
+        topics.retain(|topic| {
+            let named = self.topics.iter().any(|wanted| selection::matches(wanted, &topic.name));
+            (self.internal || !topic.internal) && (self.topics.is_empty() || named)
+        });
         topics.sort_by(|one, other| one.name.cmp(&other.name));
         self.output.print(|| vec![table(&topics)], || json(&topics))?;
         Ok(Ending::Done)

@@ -5,7 +5,7 @@ use crate::client::offsets::Asked;
 
 /// One place in a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(crate) enum Place {
     /// So many behind the first that is kept.
     FromStart(i64),
     /// So many before the end.
@@ -18,16 +18,16 @@ pub(super) enum Place {
 
 /// Where to begin, and where to end if that was said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
+pub(crate) struct Range {
     /// The first record.
-    pub(super) from: Place,
+    pub(crate) from: Place,
     /// The first record that is not wanted.
-    pub(super) to: Option<Place>,
+    pub(crate) to: Option<Place>,
 }
 
 /// A place in a partition is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OutOfRange(pub(super) i64);
+pub(crate) struct OutOfRange(pub(crate) i64);
 
 impl Place {
     fn parse(text: &str, now: i64) -> Option<Place> {
@@ -48,7 +48,7 @@ impl Place {
     }
 
     /// What has to be asked beyond start and end.
-    pub(super) fn asked(self) -> Option<Asked> {
+    pub(crate) fn asked(self) -> Option<Asked> {
         match self {
             Place::Time(time) => Some(Asked::Time(time)),
             _ => None,
@@ -57,7 +57,7 @@ impl Place {
 
     /// The offset in a partition that has `start` to `end`; `by_time` is what the broker says about the time, -1 for none that young.
     /// A number that was typed has to be there.
-    pub(super) fn offset(self, start: i64, end: i64, by_time: i64) -> Result<i64, OutOfRange> {
+    pub(crate) fn offset(self, start: i64, end: i64, by_time: i64) -> Result<i64, OutOfRange> {
         match self {
             Place::FromStart(more) => Ok(start.saturating_add(more).min(end)),
             Place::FromEnd(less) => Ok(end.saturating_sub(less).max(start)),
@@ -71,7 +71,7 @@ impl Place {
 impl Range {
     /// Reads `start`, `end`, `47`, `+2`, `-3`, `@TIME`, or two of them with `..` or `:` between: from the first up to the second.
     /// A range may leave out either side.
-    pub(super) fn parse(text: &str, now: i64) -> Result<Range, String> {
+    pub(crate) fn parse(text: &str, now: i64) -> Result<Range, String> {
         let whole = |from| Range { from, to: None };
         if let Some(place) = Place::parse(text, now) {
             return Ok(whole(place));
