@@ -1,5 +1,6 @@
 //! kill -9 on the real binary, at random moments, a third of them inside recovery, with a ring so tiny that each round
-//! crosses at least three recycles. What is checked: `support::history` H1-H5, and `crash::fates` for topics.
+//! crosses at least three recycles. What is checked: `support::history` H1-H5, and `crash::fates` for topics. In a third of
+//! the rounds the machine is one broker to its clients (`advertise=per-machine`), and the next start may show it otherwise.
 //!
 //! `ROUNDS=10` by default; `SEED=` repeats the choices of a run (not its timing); `KEEP=1` keeps the directory.
 
@@ -46,6 +47,7 @@ struct World {
     kills: u64,
     kills_in_recovery: u64,
     changes_of_cores: u64,
+    per_machine: u64,
     log_starts: AtomicU64,
 }
 
@@ -61,12 +63,14 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
         world.load_and_kill(broker);
         world.kill_in_recovery();
         world.change_cores();
+        world.change_mode();
         broker = world.machine.start();
         world.ready_ms = broker.spawned().elapsed().as_millis() as u64;
         world.verify(broker.address(), round % 8 == 7, round);
         println!(
-            "round {round}: {} cores, ready in {} ms, {} records acknowledged so far, {} ms",
+            "round {round}: {} cores behind {} listeners, ready in {} ms, {} records acknowledged so far, {} ms",
             world.machine.cores,
+            broker.ready().listeners.len(),
             world.ready_ms,
             world.load.history.lock().unwrap().acknowledged(),
             began.elapsed().as_millis()
@@ -77,10 +81,11 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     world.verify(stopped.address(), true, rounds);
     stopped.stop();
     println!(
-        "{rounds} rounds: {} kills under load, {} in recovery, {} changes of cores, {} log starts moved, {} topics made, {} deleted",
+        "{rounds} rounds: {} kills under load, {} in recovery, {} changes of cores, {} as one broker, {} log starts moved, {} topics made, {} deleted",
         world.kills,
         world.kills_in_recovery,
         world.changes_of_cores,
+        world.per_machine,
         world.log_starts.into_inner(),
         world.fates.created,
         world.fates.deleted
@@ -140,6 +145,7 @@ impl World {
             kills: 0,
             kills_in_recovery: 0,
             changes_of_cores: 0,
+            per_machine: 0,
             log_starts: AtomicU64::new(0),
         }
     }
@@ -150,8 +156,10 @@ impl World {
         let (load_seed, operator_seed) = (self.random.next(), self.random.next());
         let (fates, log_starts) = (&mut self.fates, &self.log_starts);
         let operator = |running: &Running| administrate(running, fates, log_starts, operator_seed);
+        // The bytes are counted per listener.
+        let wanted = ROUND_BYTES * (self.machine.cores / addresses.len()) as u64;
         self.load.run(&addresses, load_seed, operator, |running| {
-            running.wait_for_bytes(ROUND_BYTES, Duration::from_secs(60));
+            running.wait_for_bytes(wanted, Duration::from_secs(60));
             std::thread::sleep(delay);
             running.doom();
             broker.kill();
@@ -185,6 +193,12 @@ impl World {
                 self.kill_in_recovery();
             }
         }
+    }
+
+    fn change_mode(&mut self) {
+        let per_machine = self.random.one_in(3);
+        self.per_machine += u64::from(per_machine);
+        self.machine.advertise(per_machine);
     }
 
     /// After a restart: what was promised is there, then what had no answer is sent again.

@@ -10,8 +10,8 @@
 //! | `tests/fuzz` | every decoder of what clients send and of what lies on the disk, against inputs changed at random: no panic, no memory and no time that the input does not justify, and what decodes comes out again as it went in | `FUZZ_SECONDS=3600` |
 //! | `tests/api` | whole brokers over a disk in memory: stories of every API, storms of all of them with completions held back | `SEEDS=` |
 //! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by planted bugs (`planted`) | `SEEDS=5000` |
-//! | `tests/crash` | kill -9 on the real binary under a checked load, a third of the kills inside recovery | `ROUNDS=50` |
-//! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed; a run without flushes must lose | `CUTS=20` |
+//! | `tests/crash` | kill -9 on the real binary under a checked load, a third of the kills inside recovery, in both advertise modes | `ROUNDS=50` |
+//! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed, in both advertise modes; a run without flushes must lose | `CUTS=20` |
 //! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |
 //! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
 //! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, requests that are begun and never ended, against the real binary, beside a producer that must not notice | `HOSTILE=60` |

@@ -1,4 +1,5 @@
-//! Producers at acks=all on a broker whose power is cut: what was acknowledged survives.
+//! Producers at acks=all on a broker whose power is cut: what was acknowledged survives. After a third of the cuts the machine
+//! comes back as one broker to its clients (`advertise=per-machine`), after the others with a broker per core.
 
 use super::rig::{FileSystem, Rig};
 use super::support::load::{Load, TopicPlan};
@@ -49,6 +50,8 @@ pub fn cut_repeatedly(file_system: FileSystem, cuts: u64, flush: Flush) -> Optio
         .with("tail.cache.bytes", 262_144)
         .with("durability", durability);
     let mut run = Run { rig, machine, load: Load::new(&TOPICS), random, flush };
+    let per_machine = run.random.one_in(3);
+    run.machine.advertise(per_machine);
     let broker = run.machine.start();
     run.load.create(broker.address());
     let mut broker = Some(broker);
@@ -102,6 +105,7 @@ impl Run {
         if self.flush == Flush::Honest && self.random.one_in(4) {
             self.cut_in_recovery(number);
         }
+        self.machine.advertise(self.random.one_in(3));
         let mut broker = self.machine.spawn();
         if let Err(problem) = broker.wait_ready(READY_LIMIT) {
             let text = format!("cut {number}: {problem}; {}", self.machine.log_end(5));

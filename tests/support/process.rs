@@ -41,6 +41,17 @@ impl Machine {
         self
     }
 
+    /// For the next starts.
+    pub fn set(&mut self, key: &str, value: impl ToString) {
+        self.keys.retain(|(other, _)| other != key);
+        self.keys.push((key.to_string(), value.to_string()));
+    }
+
+    /// How clients see the machine, for the next starts: as one broker, or each core as one.
+    pub fn advertise(&mut self, per_machine: bool) {
+        self.set("advertise", if per_machine { "per-machine" } else { "per-core" });
+    }
+
     pub fn log_path(&self) -> PathBuf {
         self.work.join("broker.log")
     }
