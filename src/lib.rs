@@ -7,7 +7,7 @@
 //! 5 main, cli          parse arguments, build, run
 //! 4 runtime            the only files, sockets, threads, clock, entropy
 //! 3 broker             one core's Kafka broker; owns all state of that core; api/ handlers
-//! 2 log | metadata     pure state machines; siblings never import each other
+//! 2 log | metadata | coordinator   pure state machines; siblings never import each other
 //! 2 client             Kafka client of the command line; sockets and threads of its own
 //! 1 wire               Kafka bytes <-> values
 //! 0 base               ids, offsets, limits, error codes, configuration keys
@@ -23,6 +23,7 @@ pub mod base;
 pub mod broker;
 pub mod cli;
 pub mod client;
+pub mod coordinator;
 pub mod log;
 pub mod manual;
 pub mod metadata;

@@ -86,8 +86,33 @@ pub struct Config {
     pub retention_check_ms: u64,
     /// `fetch.memory.bytes`, per core.
     pub fetch_memory_bytes: u64,
+    /// What concerns consumer groups.
+    pub groups: GroupSettings,
     /// Every row of the table as text, for clients that ask.
     pub values: Vec<ConfigValue>,
+}
+
+/// The rows that concern consumer groups.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// `group.initial.rebalance.delay.ms`.
+    pub initial_delay_ms: u64,
+    /// `group.min.session.timeout.ms`.
+    pub session_ms_min: i32,
+    /// `group.max.session.timeout.ms`.
+    pub session_ms_max: i32,
+    /// `group.max.size`.
+    pub members_max: usize,
+    /// `offset.metadata.max.bytes`.
+    pub metadata_bytes_max: usize,
+    /// `offsets.retention.minutes`.
+    pub retention_ms: i64,
+    /// `offsets.retention.check.interval.ms`.
+    pub retention_check_ms: u64,
+    /// `offsets.topic.num.partitions`.
+    pub topic_partitions: i32,
+    /// `offsets.topic.segment.bytes`.
+    pub topic_segment_bytes: u64,
 }
 
 /// The value in force of one row of the table.
@@ -214,6 +239,7 @@ impl Resolved {
             tail_cache_bytes: self.text("tail.cache.bytes").parse().ok(),
             retention_check_ms: self.whole("log.retention.check.interval.ms"),
             fetch_memory_bytes: self.whole("fetch.memory.bytes"),
+            groups: self.groups(),
             values: table::KEYS.iter().map(|key| self.value(key)).collect(),
         };
         self.check_relations(&config)?;
@@ -236,6 +262,20 @@ impl Resolved {
             retention_ms: self.retention_ms(),
             retention_bytes: self.signed("log.retention.bytes"),
         })
+    }
+
+    fn groups(&self) -> GroupSettings {
+        GroupSettings {
+            initial_delay_ms: self.whole("group.initial.rebalance.delay.ms"),
+            session_ms_min: self.whole("group.min.session.timeout.ms") as i32,
+            session_ms_max: self.whole("group.max.session.timeout.ms") as i32,
+            members_max: self.whole("group.max.size") as usize,
+            metadata_bytes_max: self.whole("offset.metadata.max.bytes") as usize,
+            retention_ms: self.signed("offsets.retention.minutes") * 60_000,
+            retention_check_ms: self.whole("offsets.retention.check.interval.ms"),
+            topic_partitions: self.whole("offsets.topic.num.partitions") as i32,
+            topic_segment_bytes: self.whole("offsets.topic.segment.bytes"),
+        }
     }
 
     /// Kafka's three synonyms: the finer one counts when both come from the same source.

@@ -123,3 +123,20 @@ pub const FETCH_SESSIONS_MAX: usize = 1_000;
 pub const FETCH_SESSION_PARTITIONS_MAX: usize = 400_000;
 /// A fetch session unused for this long gives way to any new one; one younger than this never gives way to another (Kafka's number).
 pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
+/// Bytes of a text that a group's records or members carry: what the schemas have room for.
+pub const GROUP_TEXT_BYTES_MAX: usize = 32_767;
+/// Records of groups in one batch, beyond the first of them.
+pub const GROUP_BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Records of one write of a group: Kafka's default bound for a batch.
+pub const GROUP_RECORD_BYTES_MAX: usize = 1024 * 1024;
+/// A coordinator's log is left to grow to this size, whatever it says.
+pub const GROUP_LOG_BYTES_MIN: usize = 1024 * 1024;
+/// Beyond it, to so many times of what it says.
+pub const GROUP_LOG_LIVE_MULTIPLE: usize = 4;
+/// A new member that waits for its first rebalance is given up after this time (Kafka's number).
+pub const GROUP_NEW_MEMBER_WAIT_MS: u64 = 5 * 60 * 1_000;
+/// What the members of all groups of one coordinator partition may take: ids, metadata, assignments. Beyond it joins and assignments
+/// are refused.
+pub const GROUP_MEMBER_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// What the committed offsets and stored groups of one coordinator partition may take; beyond it nothing more is committed.
+pub const GROUP_STATE_BYTES_MAX: usize = 256 * 1024 * 1024;

@@ -7,22 +7,32 @@ pub(super) mod alter_configs;
 mod api_versions;
 pub(super) mod create_partitions;
 pub(super) mod create_topics;
+mod delete_groups;
 mod delete_records;
 pub(super) mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
 pub(super) mod fetch;
-mod find_coordinator;
+pub(super) mod find_coordinator;
+mod heartbeat;
 pub(super) mod incremental_alter_configs;
 pub(super) mod init_producer_id;
+mod join_group;
+mod leave_group;
+mod list_groups;
 pub(super) mod list_offsets;
 mod list_partition_reassignments;
 pub(super) mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 pub(super) mod produce;
+mod sync_group;
 
 use crate::base::clock::Now;
 use crate::base::config::Advertise;
@@ -60,7 +70,7 @@ impl Context {
         }
     }
 
-    fn respond(&self, answer: PartAnswer) -> Outcome {
+    pub(super) fn respond(&self, answer: PartAnswer) -> Outcome {
         match self.complete(answer) {
             Answer::Part(answer) => Outcome::Part(answer),
             Answer::Frame(frame) => Outcome::Answer(frame),
@@ -167,7 +177,15 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<fetch::Fetch>(),
     parted::<list_offsets::ListOffsets>(),
     entry::<metadata::Metadata>(),
+    entry::<offset_commit::OffsetCommit>(),
+    entry::<offset_fetch::OffsetFetch>(),
     entry::<find_coordinator::FindCoordinator>(),
+    entry::<join_group::JoinGroup>(),
+    entry::<heartbeat::Heartbeat>(),
+    entry::<leave_group::LeaveGroup>(),
+    entry::<sync_group::SyncGroup>(),
+    entry::<describe_groups::DescribeGroups>(),
+    entry::<list_groups::ListGroups>(),
     entry::<api_versions::ApiVersions>(),
     entry::<create_topics::CreateTopics>(),
     entry::<delete_topics::DeleteTopics>(),
@@ -178,8 +196,10 @@ const ENTRIES: [Entry; APIS.len()] = [
     entry::<alter_configs::AlterConfigs>(),
     entry::<describe_log_dirs::DescribeLogDirs>(),
     entry::<create_partitions::CreatePartitions>(),
+    entry::<delete_groups::DeleteGroups>(),
     entry::<incremental_alter_configs::IncrementalAlterConfigs>(),
     entry::<list_partition_reassignments::ListPartitionReassignments>(),
+    entry::<offset_delete::OffsetDelete>(),
     entry::<describe_cluster::DescribeCluster>(),
     parted::<describe_producers::DescribeProducers>(),
     entry::<describe_topic_partitions::DescribeTopicPartitions>(),
@@ -214,6 +234,7 @@ pub(super) fn run_part(broker: &mut Broker, context: &Context, request: PartRequ
         PartRequest::DescribeProducers(request) => {
             describe_producers::DescribeProducers::handle(broker, context, request, now)
         }
+        PartRequest::Groups(request) => broker.coordinate(context, request, now),
         PartRequest::DescribeLogDirs(request) => {
             describe_log_dirs::DescribeLogDirs::handle(broker, context, request, now)
         }

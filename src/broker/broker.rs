@@ -11,9 +11,11 @@ use crate::base::clock::Now;
 use crate::base::ids::{BrokerId, ConnectionId, CoreId};
 use crate::base::latency::Latency;
 use crate::base::limits::TIMEOUT_SCAN_MS;
+use crate::base::prng::Prng;
 use crate::base::storage::DiskSpace;
 use crate::broker::api::{self, Context, Held, Outcome};
 use crate::broker::controller_seat::ControllerSeat;
+use crate::broker::coordinators::Coordinators;
 use crate::broker::counters::Counters;
 use crate::broker::delayed::fetch::DelayedFetches;
 use crate::broker::delayed::flush::DelayedDeletes;
@@ -60,6 +62,11 @@ pub struct Broker {
     pub(super) deletes: DelayedDeletes,
     pub(super) searches: DelayedSearches,
     pub(super) producer_ids: ProducerIds,
+    pub(super) coordinators: Coordinators,
+    /// For member ids.
+    pub(super) group_entropy: Prng,
+    /// What the client whose JoinGroup begins calls itself.
+    pub(super) client_id: String,
     pub(super) questions: Questions,
     /// Requests that other cores work on.
     pub(super) splits: Splits,
@@ -114,6 +121,9 @@ impl Broker {
             deletes: DelayedDeletes::default(),
             searches: DelayedSearches::default(),
             producer_ids: ProducerIds::default(),
+            coordinators: Coordinators::default(),
+            group_entropy: Prng::new(seed ^ 0x6702_0501),
+            client_id: String::new(),
             questions: Questions::default(),
             splits: Splits::default(),
             homes: Homes::default(),
@@ -127,6 +137,7 @@ impl Broker {
             counters: Counters::default(),
         };
         broker.configure_machine();
+        broker.seat_coordinators(now);
         broker
     }
 
@@ -134,7 +145,7 @@ impl Broker {
     pub fn handle(&mut self, event: Event, now: Now) {
         self.sessions.set_now(now);
         match event {
-            Event::Connected { connection, local, .. } => self.sessions.connected(connection, local),
+            Event::Connected { connection, peer, local } => self.sessions.connected(connection, peer, local),
             Event::Request { connection, frame, buffer_bytes } => {
                 let frame = Queued::Frame(QueuedFrame { frame, buffer_bytes });
                 let pressure = self.pressure();
@@ -203,7 +214,7 @@ impl Broker {
             .then_some(self.next_scan_ns);
         let log = self.log.next_deadline_ms().map(|ms| ms * 1_000_000);
         let seat = self.seat.as_ref().and_then(ControllerSeat::next_deadline);
-        [scan, log, seat, self.fetches.next_deadline()].into_iter().flatten().min()
+        [scan, log, seat, self.fetches.next_deadline(), self.coordinators.next_deadline()].into_iter().flatten().min()
     }
 
     /// How long journal frames wait to be written, and then to be flushed.
@@ -249,6 +260,7 @@ impl Broker {
         self.fetch_sessions.check();
         self.searches.check();
         self.splits.check();
+        self.coordinators.check();
         self.produces.check(|partition| self.log.offsets(partition).map(|offsets| offsets.high_watermark));
         if let Some(seat) = &self.seat {
             seat.check();
@@ -282,6 +294,9 @@ impl Broker {
             Err(error) => return self.refuse_header(connection, error),
         };
         self.counters.count_request(header.key());
+        if header.key() == ApiKey::JoinGroup {
+            self.client_id = header.client_id.as_deref().map(str::to_string).unwrap_or_default();
+        }
         let context = Context {
             answer: self.sessions.begin(connection),
             version: header.version,
@@ -391,6 +406,7 @@ impl Broker {
         let since = self.counters.appended_bytes - self.appended_at_report;
         self.log.handle_tick(now, free_bytes.saturating_sub(since));
         self.fetches.expire(now.monotonic_ns);
+        self.tick_coordinators(now);
         if now.monotonic_ns < self.next_scan_ns {
             return;
         }

@@ -15,6 +15,7 @@ use crate::base::limits::MARK_AFTER_MS;
 use crate::base::prng::Prng;
 use crate::base::storage::{FileOp, FilesDone};
 use crate::broker::message::{AutoCreateResult, ControllerAnswer, ControllerRequest, Message};
+use crate::broker::partition::INTERNAL_TOPICS;
 use crate::metadata::broker_wide::{Changeable, changeable};
 use crate::metadata::controller::alter_configs::{AlteredResource, alter_configs};
 use crate::metadata::controller::create_partitions::create_partitions;
@@ -127,7 +128,8 @@ impl ControllerSeat {
                 let refused = |one: &&CreateTopicResult| one.outcome.is_err();
                 let refused: BTreeSet<&str> = decision.answer.iter().filter(refused).map(|one| &*one.name).collect();
                 let made = |topic: &&NewTopic| !validate_only && !refused.contains(&*topic.name);
-                topics.iter().filter(made).for_each(|topic| warn_of_new_topic(topic, &mut self.idle_configs));
+                let made = topics.iter().filter(made).filter(|topic| !INTERNAL_TOPICS.contains(&topic.name.as_str()));
+                made.for_each(|topic| warn_of_new_topic(topic, &mut self.idle_configs));
                 (decision.records, ControllerAnswer::CreateTopics(decision.answer))
             }
             ControllerRequest::CreatePartitions { topics, validate_only } => {

@@ -22,6 +22,7 @@
 
 mod cut;
 mod fetch;
+mod groups;
 mod homes;
 mod owner;
 mod splits;
@@ -37,6 +38,7 @@ use crate::broker::api::{Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::cut::{AskedTopic, Layout, TopicKey};
 use crate::broker::forwarding::homes::Asked;
+use crate::coordinator::answers::{GroupRequest, GroupResponse};
 use crate::wire::fetch::{FetchRequest, FetchResponse};
 use crate::wire::messages::{
     DeleteRecordsRequest, DeleteRecordsResponse, DescribeLogDirsRequest, DescribeLogDirsResponse,
@@ -79,6 +81,8 @@ pub(super) enum PartRequest {
     DeleteRecords(DeleteRecordsRequest),
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
     DescribeProducers(DescribeProducersRequest),
+    /// About groups of one coordinating core; ListGroups is asked of every core.
+    Groups(GroupRequest),
     /// Asked of every core: each answers for what it has.
     DescribeLogDirs(DescribeLogDirsRequest),
 }
@@ -110,6 +114,8 @@ pub enum PartAnswer {
     DescribeProducers(DescribeProducersResponse),
     /// To DescribeLogDirs.
     DescribeLogDirs(DescribeLogDirsResponse),
+    /// To a request about groups.
+    Group(GroupResponse),
     /// The client gets no answer: acks=0.
     Silent,
     /// The client's connection has to be closed, and why.
@@ -127,10 +133,26 @@ impl PartAnswer {
             PartAnswer::OffsetForLeaderEpoch(response) => encode(response, version, correlation_id),
             PartAnswer::DescribeProducers(response) => encode(response, version, correlation_id),
             PartAnswer::DescribeLogDirs(response) => encode(response, version, correlation_id),
+            PartAnswer::Group(response) => encode_group(response, version, correlation_id),
             PartAnswer::WatchOver { .. } | PartAnswer::Silent | PartAnswer::Close(_) => {
                 unreachable!("no client is told: {self:?}")
             }
         }
+    }
+}
+
+fn encode_group(response: GroupResponse, version: i16, correlation_id: i32) -> Gather {
+    match response {
+        GroupResponse::Join(response) => encode(response, version, correlation_id),
+        GroupResponse::Sync(response) => encode(response, version, correlation_id),
+        GroupResponse::Heartbeat(response) => encode(response, version, correlation_id),
+        GroupResponse::Leave(response) => encode(response, version, correlation_id),
+        GroupResponse::Commit(response) => encode(response, version, correlation_id),
+        GroupResponse::Fetch(response) => encode(response, version, correlation_id),
+        GroupResponse::OffsetDelete(response) => encode(response, version, correlation_id),
+        GroupResponse::Describe(response) => encode(response, version, correlation_id),
+        GroupResponse::Delete(response) => encode(response, version, correlation_id),
+        GroupResponse::List(response) => encode(response, version, correlation_id),
     }
 }
 

@@ -7,6 +7,7 @@ mod api;
 pub mod broker;
 mod change_of_cores;
 mod controller_seat;
+mod coordinators;
 pub mod counters;
 mod delayed;
 pub mod event;

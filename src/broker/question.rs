@@ -9,7 +9,7 @@ use crate::broker::broker::Broker;
 use crate::broker::message::{ControllerAnswer, ControllerRequest, Message};
 use crate::metadata::controller::Refused;
 use crate::metadata::controller::delete_topics::TopicSelector;
-use crate::wire::messages::MetadataRequest;
+use crate::wire::messages::{FindCoordinatorRequest, MetadataRequest};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One question under way.
@@ -40,6 +40,11 @@ pub(super) enum Question {
     },
     /// A block of producer ids for this core.
     ProducerIds,
+    /// A FindCoordinator request that has the topic made first.
+    FindCoordinator {
+        context: Context,
+        request: Box<FindCoordinatorRequest>,
+    },
 }
 
 #[derive(Debug)]
@@ -159,6 +164,9 @@ impl Broker {
                     other => Err(refusal(other)),
                 };
                 api::delete_topics::answered(self, &context, topics, results);
+            }
+            Question::FindCoordinator { context, request } => {
+                api::find_coordinator::answered(self, &context, &request);
             }
             Question::Metadata { context, request } => {
                 let results = match answer {

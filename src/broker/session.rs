@@ -55,8 +55,8 @@ pub(super) enum Answer {
 /// Whose requests a session orders.
 #[derive(Debug)]
 enum Peer {
-    /// A client, connected to this core at this address.
-    Client(SocketAddr),
+    /// A client, connected from the first address to this core at the second.
+    Client(SocketAddr, SocketAddr),
     /// Another core (or this one), with the tickets of the answers that are owed, oldest first.
     Core { core: CoreId, tickets: VecDeque<u64> },
 }
@@ -137,8 +137,8 @@ impl Sums {
 }
 
 impl Sessions {
-    pub(super) fn connected(&mut self, connection: ConnectionId, local: SocketAddr) {
-        let replaced = self.sessions.insert(connection, Session::new(Peer::Client(local)));
+    pub(super) fn connected(&mut self, connection: ConnectionId, from: SocketAddr, local: SocketAddr) {
+        let replaced = self.sessions.insert(connection, Session::new(Peer::Client(from, local)));
         assert!(replaced.is_none(), "a connection id is never used twice");
     }
 
@@ -227,7 +227,15 @@ impl Sessions {
     /// The address that the client connected to.
     pub(super) fn local(&self, connection: ConnectionId) -> Option<SocketAddr> {
         match self.sessions.get(&connection)?.peer {
-            Peer::Client(local) => Some(local),
+            Peer::Client(_, local) => Some(local),
+            Peer::Core { .. } => None,
+        }
+    }
+
+    /// The address that the client connected from.
+    pub(super) fn peer(&self, connection: ConnectionId) -> Option<SocketAddr> {
+        match self.sessions.get(&connection)?.peer {
+            Peer::Client(from, _) => Some(from),
             Peer::Core { .. } => None,
         }
     }
@@ -284,7 +292,7 @@ impl Sessions {
         let session = self.sessions.get_mut(&connection).expect("the session of a part that begins");
         match &mut session.peer {
             Peer::Core { tickets, .. } => tickets.push_back(ticket),
-            Peer::Client(_) => unreachable!("clients send whole requests"),
+            Peer::Client(..) => unreachable!("clients send whole requests"),
         }
         self.begin(connection)
     }
@@ -445,7 +453,7 @@ impl Sessions {
 
     /// The connections of this core's clients, ascending; and those of other cores that this one works for.
     pub(super) fn connections(&self) -> (Vec<ConnectionId>, Vec<ConnectionId>) {
-        let is_client = |connection: &ConnectionId| matches!(self.sessions[connection].peer, Peer::Client(_));
+        let is_client = |connection: &ConnectionId| matches!(self.sessions[connection].peer, Peer::Client(..));
         let mut connections: Vec<_> = self.sessions.keys().copied().collect();
         connections.sort_unstable();
         connections.into_iter().partition(is_client)
@@ -561,7 +569,7 @@ impl Session {
         let bytes_max = if scarce { SESSION_WAITING_BYTES_SCARCE } else { SESSION_WAITING_BYTES_MAX };
         let above = |share: usize| requests > SESSION_REQUESTS_MAX / share || waiting_bytes > bytes_max / share;
         let paused = self.leaving || if self.paused { above(2) } else { above(1) };
-        if paused != self.paused && !self.ending && matches!(self.peer, Peer::Client(_)) {
+        if paused != self.paused && !self.ending && matches!(self.peer, Peer::Client(..)) {
             self.paused = paused;
             effects.push_back(Effect::PauseReading { connection, paused });
         }

@@ -1,6 +1,6 @@
 //! What a broker is told at construction. The runtime fills it from the configuration; nothing here changes later.
 
-use crate::base::config::{Advertise, Config, ConfigValue, TopicDefaults};
+use crate::base::config::{Advertise, Config, ConfigValue, GroupSettings, TopicDefaults};
 use crate::base::ids::CoreId;
 use crate::base::limits::TAIL_CACHE_BYTES_LEAST;
 
@@ -19,6 +19,8 @@ pub struct BrokerSettings {
     pub tail_cache_bytes_auto: u64,
     /// `fetch.memory.bytes`.
     pub fetch_memory_bytes: u64,
+    /// What concerns consumer groups.
+    pub groups: GroupSettings,
     /// What clients see of this machine.
     pub advertise: Advertise,
     /// The whole configuration as text, for clients that ask.
@@ -35,6 +37,7 @@ impl BrokerSettings {
             fetch_bytes_max: config.fetch_bytes_max,
             tail_cache_bytes_auto: TAIL_CACHE_BYTES_LEAST,
             fetch_memory_bytes: config.fetch_memory_bytes,
+            groups: config.groups,
             advertise: config.advertise,
             values: config.values.clone(),
         }

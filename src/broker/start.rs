@@ -194,7 +194,7 @@ pub(super) fn known_topics(image: &Image, core: CoreId, cores: u16, broker_wide:
     let mut known = KnownTopics { deleted: image.deleted().clone(), ..KnownTopics::default() };
     for topic in image.topics().iter() {
         known.live.insert(topic.id);
-        let settings = partition_settings(TopicSettings::of(topic, broker_wide));
+        let settings = partition_settings(topic, TopicSettings::of(topic, broker_wide));
         let here = topic.partition_ids().zip(&topic.partitions).filter(|(_, partition)| partition.core(cores) == core);
         known.partitions.extend(here.map(|(id, _)| (id, settings)));
     }

@@ -2,6 +2,8 @@
 
 use crate::base::ids::TopicId;
 use crate::base::map::Map;
+use crate::base::offset::Durability;
+use crate::broker::partition::INTERNAL_TOPICS;
 use crate::log::core_log::{PartitionSettings, Retention};
 use crate::metadata::broker_wide::BrokerWide;
 use crate::metadata::topic_config::TopicSettings;
@@ -37,7 +39,7 @@ impl TopicCache {
 
     /// What the log has to know of them.
     pub(super) fn partition_settings(&mut self, topic: &Topic) -> PartitionSettings {
-        partition_settings(self.settings(topic))
+        partition_settings(topic, self.settings(topic))
     }
 
     /// The topic changed or is gone.
@@ -47,11 +49,16 @@ impl TopicCache {
 }
 
 /// What the log has to know of a topic's configs.
-pub(super) fn partition_settings(settings: TopicSettings) -> PartitionSettings {
-    let TopicSettings { durability, segment_bytes, segment_ms, retention_ms, retention_bytes, deleted, .. } = settings;
+pub(super) fn partition_settings(topic: &Topic, settings: TopicSettings) -> PartitionSettings {
+    let TopicSettings { mut durability, segment_bytes, segment_ms, retention_ms, retention_bytes, deleted, .. } =
+        settings;
     let retention = match deleted {
         true => Retention { ms: retention_ms, bytes: retention_bytes },
         false => Retention::default(),
     };
+    if INTERNAL_TOPICS.contains(&topic.name.as_str()) {
+        // What coordinators answer is stored for good, whatever anybody set.
+        durability = Durability::Disk;
+    }
     PartitionSettings { durability, segment_bytes, segment_ms, retention }
 }

@@ -25,6 +25,7 @@ impl Broker {
             progress = true;
             self.notice(notice, now);
         }
+        progress |= self.settle_coordinators(now);
         while let Some((fetch, grant)) = self.next_fetch(now) {
             progress = true;
             let context = fetch.context;
@@ -56,6 +57,7 @@ impl Broker {
         match notice {
             LogNotice::HighWatermark { partition, high_watermark } => {
                 self.advance(partition, high_watermark, &mut released);
+                self.coordinator_advance(partition, high_watermark, now);
             }
             LogNotice::Opened { partition } => self.partition_changed(partition, now),
             LogNotice::Offline { partition, why } => {
@@ -71,7 +73,11 @@ impl Broker {
                 self.sessions.returning.begin_round(now.monotonic_ns, self.log.group_ns());
                 self.deletes.flushed(sequence, &mut released);
             }
-            LogNotice::ReadDone { ticket, data } => api::fetch::read_done(self, ticket, data),
+            LogNotice::ReadDone { ticket, data } => {
+                if !self.coordinator_read(ticket, &data, now) {
+                    api::fetch::read_done(self, ticket, data);
+                }
+            }
             LogNotice::SearchDone { ticket, found } => api::list_offsets::search_done(self, ticket, found),
             LogNotice::Writable => self.ring_changed(now),
             LogNotice::ReadOnly { why } => {
@@ -79,6 +85,7 @@ impl Broker {
                 self.stop_is_unclean();
                 self.produces.fail_all(ErrorCode::KafkaStorageError, &mut released);
                 self.deletes.fail_all(ErrorCode::KafkaStorageError, &mut released);
+                self.fail_coordinators(now);
                 self.ring_changed(now);
             }
             LogNotice::Forgotten { topic } => self.send(CoreId(0), Message::Forgotten { topic }, now),
@@ -103,6 +110,7 @@ impl Broker {
     /// A partition was loaded, went offline or was deleted.
     fn partition_changed(&mut self, partition: TopicPartition, now: Now) {
         self.fetches.changed(partition);
+        self.coordinator_changed(partition, now);
         for connection in self.sessions.take_waiting_for(partition) {
             self.resume(connection, now);
         }
@@ -110,6 +118,7 @@ impl Broker {
 
     /// There is room in the ring, or there never will be.
     fn ring_changed(&mut self, now: Now) {
+        self.wake_coordinators();
         for connection in self.sessions.take_waiting_for_ring() {
             self.resume(connection, now);
         }
@@ -170,6 +179,12 @@ impl Broker {
             for partition in self.sessions.awaited_partitions_of(*topic) {
                 self.partition_changed(partition, now);
             }
+        }
+        self.seat_coordinators(now);
+        let names: Vec<&str> =
+            delta.topics_deleted.iter().filter_map(|id| Some(before.topic(*id)?.name.as_str())).collect();
+        if !names.is_empty() {
+            self.coordinators_forget(&names, now);
         }
         let end_offset = self.image.end_offset();
         self.send(CoreId(0), Message::Applied { end_offset }, now);

@@ -1,6 +1,6 @@
 //! What Kafka's clients depend on beyond the protocol's fields, by number; tests carry the numbers in their names (`c16_...`, `e2_...`).
 //!
-//! A line here without a test fails `tests/tidy`. Numbers are stable; those of APIs to come (groups, transactions) are left out.
+//! A line here without a test fails `tests/tidy`. Numbers are stable; those of APIs to come (transactions) are left out.
 //!
 //! # C: what clients depend on
 //!
@@ -32,9 +32,18 @@
 //! | C27 | acks other than -1, 0, 1: 21 |
 //! | C28 | LogAppendTime: told in the answer (else -1), attribute bit and checksum redone |
 //! | C29 | the answer names every partition; base offset -1 with an error |
+//! | C36 | FindCoordinator: from version 4 each key is answered once, before it the answer is its top; the wrong broker says 16 to everything |
+//! | C37 | JoinGroup: 79 with an id for a new member from version 4 on, let in at once before; metadata for the leader alone; protocols by vote; 23 none in common, 26 session out of bounds, 81 full, 24 without a name |
+//! | C38 | JoinGroup waits for all members up to the rebalance timeout; who is late is dropped; an empty group waits for the initial delay |
+//! | C39 | SyncGroup: followers wait for the leader; 27, 22, 25; assignments byte for byte, none is length 0 |
+//! | C40 | Heartbeat: 27 only while members join; JoinGroup, SyncGroup and OffsetCommit keep a session up too |
+//! | C41 | a static member that comes back: a new id, no rebalance, the old id 82; it leaves by its instance id |
+//! | C42 | OffsetCommit: without a group only while it is empty (25); 22, 27, unknown group 22 (69 from version 9 on); metadata and leader epoch as they were, 12 beyond 4096 bytes |
+//! | C43 | OffsetFetch: what was not committed is -1, -1, no metadata, no error; null topics are all; each group is named from version 8 on |
 //! | C44 | CreateTopics: -1 is the broker's default, 38 for too many replicas, 36 exists, 40 bad config; validation makes nothing; the topic works on every core when the answer comes; CreatePartitions answers each topic, 37 if it does not grow; past `timeout_ms` 7 while the work goes on, without any time 7 and nothing begun |
 //! | C45 | DescribeConfigs: all keys with value, source, type and flags, of topics and brokers |
 //! | C46 | DeleteRecords: -1 is the high watermark; older fetches get 1; a batch across the new start is served whole |
+//! | C47 | an unknown group is Dead without an error; a group with members is not deleted (68), one that is not there neither (69); lists filtered by state and type |
 //! | C48 | throttle times are 0 |
 //!
 //! # E: edge cases seen on the wire of Kafka 4.3
@@ -72,6 +81,9 @@
 //!   `max.connections` do not change while it runs. Keys that are empty until set (`advertised.listeners`, `broker.id`, `log.dir`,
 //!   `controller.listener.names`, `listener.security.protocol.map`) show no value where Kafka shows what it derived. `log.segment.bytes` may
 //!   be 16 KiB in the file; altered live it has Kafka's bound, a mebibyte.
+//! - Groups: a JoinGroup that names a protocol twice gets 23, where Kafka never answers. A static member is told of its new id when
+//!   that is stored, and until then nothing has changed. What all members of a coordinator's groups keep in memory is bounded (81
+//!   beyond it), what is committed too (28). `offsets.topic.segment.bytes` is 4 MiB by default.
 //! - A Produce behind a parked Fetch of the same connection is appended at once, and may wake that Fetch; Kafka does not read it before.
 //!   Answers keep their order in both.
 //! - A refused partition has log start -1 in a Produce answer, and a duplicate no append time; Kafka tells both.

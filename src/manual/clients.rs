@@ -17,15 +17,13 @@
 //! | [sarama] | 1.61.1 | all | yes | yes | yes | yes |
 //! | [segmentio kafka-go](kafka_go) | 0.4.51 | all | it has none | yes | yes | yes |
 //! | [rskafka] | 0.6.0 | all | it has none | yes | create, delete | yes |
-//! | [kafkajs] | 2.2.4 | all | yes | in groups only: not yet | yes | yes, producing |
+//! | [kafkajs] | 2.2.4 | all | yes | in groups only | yes | yes, producing |
 //!
 //! All of it with `advertise=per-core` and `per-machine`: the restarts with one core per-core and with two cores per-machine,
 //! codecs and admin calls with two cores in both modes. `CLIENT_MB=100 tests/clients/run BINARY NAME` does the same with 100 MB.
 //!
 //! # What no client has yet
 //!
-//! - Consumer groups. A consumer names its partitions: `assign` in most libraries. What a client says when it is asked to join a
-//!   group is on its page; some say nothing and wait.
 //! - Transactions. An idempotent producer needs none.
 //! - TLS and authentication.
 //!

@@ -44,8 +44,7 @@
 //! - **Only the header of a batch is checked** (and its CRC). What only decoding would find, such as a record count that lies
 //!   inside a compressed batch, is accepted, as the bytes will be handed out as they came.
 //! - **librdkafka sends lz4 only to a broker that lists FindCoordinator**, and gzip and snappy only to one that lists Produce 0: it
-//!   takes others for old releases and drops the codec without a word. Hence two listings that serve nothing; the
-//!   first goes to that library alone, since others would look for coordinators for ever.
+//!   takes others for old releases and drops the codec without a word. Hence a listing of Produce 0 to 2 that serves nothing.
 //! - **A request that waits holds up the later ones of its connection**, never those of others: answers leave in order.
 //! - **Replication factor above the number of machines is refused** although Metadata shows a broker per core: the brokers of
 //!   one machine share its power plug.

@@ -28,7 +28,15 @@ pub enum ApiKey {
     Fetch = 1,
     ListOffsets = 2,
     Metadata = 3,
+    OffsetCommit = 8,
+    OffsetFetch = 9,
     FindCoordinator = 10,
+    JoinGroup = 11,
+    Heartbeat = 12,
+    LeaveGroup = 13,
+    SyncGroup = 14,
+    DescribeGroups = 15,
+    ListGroups = 16,
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
@@ -39,8 +47,10 @@ pub enum ApiKey {
     AlterConfigs = 33,
     DescribeLogDirs = 35,
     CreatePartitions = 37,
+    DeleteGroups = 42,
     IncrementalAlterConfigs = 44,
     ListPartitionReassignments = 46,
+    OffsetDelete = 47,
     DescribeCluster = 60,
     DescribeProducers = 61,
     DescribeTopicPartitions = 75,
@@ -81,14 +91,21 @@ impl Api {
 }
 
 /// All APIs, ascending by key.
-pub const APIS: [Api; 20] = [
+pub const APIS: [Api; 30] = [
     // Kafka refuses Produce 0-2 since 4.0 but lists them: librdkafka before 2.11.1 turns compression off otherwise (KAFKA-18659).
     Api { key: ApiKey::Produce, name: "Produce", listed_min: 0, min: 3, max: 11, first_flexible: 9 },
     Api::row(ApiKey::Fetch, "Fetch", 4, 17, 12),
     Api::row(ApiKey::ListOffsets, "ListOffsets", 1, 9, 6),
     Api::row(ApiKey::Metadata, "Metadata", 0, 12, 9),
-    // There are no coordinators yet: listed to librdkafka only, which else never sends lz4 (`broker::api::find_coordinator`).
-    Api::row(ApiKey::FindCoordinator, "FindCoordinator", 0, 0, 3),
+    Api::row(ApiKey::OffsetCommit, "OffsetCommit", 2, 9, 8),
+    Api::row(ApiKey::OffsetFetch, "OffsetFetch", 1, 9, 6),
+    Api::row(ApiKey::FindCoordinator, "FindCoordinator", 0, 6, 3),
+    Api::row(ApiKey::JoinGroup, "JoinGroup", 0, 9, 6),
+    Api::row(ApiKey::Heartbeat, "Heartbeat", 0, 4, 4),
+    Api::row(ApiKey::LeaveGroup, "LeaveGroup", 0, 5, 4),
+    Api::row(ApiKey::SyncGroup, "SyncGroup", 0, 5, 4),
+    Api::row(ApiKey::DescribeGroups, "DescribeGroups", 0, 5, 5),
+    Api::row(ApiKey::ListGroups, "ListGroups", 0, 5, 3),
     Api::row(ApiKey::ApiVersions, "ApiVersions", 0, 4, 3),
     Api::row(ApiKey::CreateTopics, "CreateTopics", 2, 7, 5),
     Api::row(ApiKey::DeleteTopics, "DeleteTopics", 1, 6, 4),
@@ -99,8 +116,10 @@ pub const APIS: [Api; 20] = [
     Api::row(ApiKey::AlterConfigs, "AlterConfigs", 0, 2, 2),
     Api::row(ApiKey::DescribeLogDirs, "DescribeLogDirs", 1, 4, 2),
     Api::row(ApiKey::CreatePartitions, "CreatePartitions", 0, 3, 2),
+    Api::row(ApiKey::DeleteGroups, "DeleteGroups", 0, 2, 2),
     Api::row(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", 0, 1, 1),
     Api::row(ApiKey::ListPartitionReassignments, "ListPartitionReassignments", 0, 0, 0),
+    Api::row(ApiKey::OffsetDelete, "OffsetDelete", 0, 0, i16::MAX),
     Api::row(ApiKey::DescribeCluster, "DescribeCluster", 0, 1, 0),
     Api::row(ApiKey::DescribeProducers, "DescribeProducers", 0, 0, 0),
     Api::row(ApiKey::DescribeTopicPartitions, "DescribeTopicPartitions", 0, 0, 0),
@@ -141,7 +160,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_have_no_row() {
-        for key in [-1, 4, 11, 17, 24, i16::MAX, i16::MIN] {
+        for key in [-1, 4, 7, 17, 24, i16::MAX, i16::MIN] {
             assert_eq!(find(key), None);
         }
         assert_eq!(ApiKey::Fetch.api().name, "Fetch");

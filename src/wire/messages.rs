@@ -24,6 +24,7 @@ pub use kafka_protocol::messages::create_topics_request::{
     CreatableReplicaAssignment, CreatableTopic, CreatableTopicConfig,
 };
 pub use kafka_protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+pub use kafka_protocol::messages::delete_groups_response::DeletableGroupResult;
 pub use kafka_protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 pub use kafka_protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, DeleteRecordsTopicResult};
 pub use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
@@ -33,6 +34,7 @@ pub use kafka_protocol::messages::describe_configs_request::DescribeConfigsResou
 pub use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
+pub use kafka_protocol::messages::describe_groups_response::{DescribedGroup, DescribedGroupMember};
 pub use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 pub use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
@@ -45,8 +47,14 @@ pub use kafka_protocol::messages::describe_topic_partitions_request::{Cursor as 
 pub use kafka_protocol::messages::describe_topic_partitions_response::{
     Cursor as NextCursor, DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
 };
+pub use kafka_protocol::messages::find_coordinator_response::Coordinator;
 pub use kafka_protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 pub use kafka_protocol::messages::incremental_alter_configs_response::AlterConfigsResourceResponse;
+pub use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+pub use kafka_protocol::messages::join_group_response::JoinGroupResponseMember;
+pub use kafka_protocol::messages::leave_group_request::MemberIdentity;
+pub use kafka_protocol::messages::leave_group_response::MemberResponse;
+pub use kafka_protocol::messages::list_groups_response::ListedGroup;
 pub use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 pub use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
 pub use kafka_protocol::messages::list_partition_reassignments_request::ListPartitionReassignmentsTopics;
@@ -57,8 +65,19 @@ pub use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 pub use kafka_protocol::messages::metadata_response::{
     MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
 };
+pub use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
+pub use kafka_protocol::messages::offset_commit_response::{OffsetCommitResponsePartition, OffsetCommitResponseTopic};
+pub use kafka_protocol::messages::offset_delete_response::{OffsetDeleteResponsePartition, OffsetDeleteResponseTopic};
+pub use kafka_protocol::messages::offset_fetch_request::{
+    OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+};
+pub use kafka_protocol::messages::offset_fetch_response::{
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
 pub use kafka_protocol::messages::offset_for_leader_epoch_request::{OffsetForLeaderPartition, OffsetForLeaderTopic};
 pub use kafka_protocol::messages::offset_for_leader_epoch_response::{EpochEndOffset, OffsetForLeaderTopicResult};
+pub use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 pub use kafka_protocol::messages::{
     AlterConfigsRequest, AlterConfigsResponse, ApiVersionsRequest, ApiVersionsResponse, BrokerId,
     CreatePartitionsRequest, CreatePartitionsResponse, CreateTopicsRequest, CreateTopicsResponse, DeleteRecordsRequest,
@@ -70,6 +89,12 @@ pub use kafka_protocol::messages::{
     ListOffsetsResponse, ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse, MetadataRequest,
     MetadataResponse, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse, ProducerId, TopicName,
     TransactionalId,
+};
+pub use kafka_protocol::messages::{
+    DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse, GroupId,
+    HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest, LeaveGroupResponse,
+    ListGroupsRequest, ListGroupsResponse, OffsetCommitRequest, OffsetCommitResponse, OffsetDeleteRequest,
+    OffsetDeleteResponse, OffsetFetchRequest, OffsetFetchResponse, SyncGroupRequest, SyncGroupResponse,
 };
 pub use kafka_protocol::protocol::StrBytes;
 pub use uuid::Uuid;
@@ -91,6 +116,46 @@ pub trait Response: Encodable {
 
 impl Request for FindCoordinatorRequest {
     const KEY: ApiKey = ApiKey::FindCoordinator;
+}
+
+impl Request for JoinGroupRequest {
+    const KEY: ApiKey = ApiKey::JoinGroup;
+}
+
+impl Request for SyncGroupRequest {
+    const KEY: ApiKey = ApiKey::SyncGroup;
+}
+
+impl Request for HeartbeatRequest {
+    const KEY: ApiKey = ApiKey::Heartbeat;
+}
+
+impl Request for LeaveGroupRequest {
+    const KEY: ApiKey = ApiKey::LeaveGroup;
+}
+
+impl Request for OffsetCommitRequest {
+    const KEY: ApiKey = ApiKey::OffsetCommit;
+}
+
+impl Request for OffsetFetchRequest {
+    const KEY: ApiKey = ApiKey::OffsetFetch;
+}
+
+impl Request for OffsetDeleteRequest {
+    const KEY: ApiKey = ApiKey::OffsetDelete;
+}
+
+impl Request for ListGroupsRequest {
+    const KEY: ApiKey = ApiKey::ListGroups;
+}
+
+impl Request for DescribeGroupsRequest {
+    const KEY: ApiKey = ApiKey::DescribeGroups;
+}
+
+impl Request for DeleteGroupsRequest {
+    const KEY: ApiKey = ApiKey::DeleteGroups;
 }
 
 impl Request for OffsetForLeaderEpochRequest {
@@ -243,6 +308,119 @@ impl Response for ListOffsetsResponse {
 
 impl Response for FindCoordinatorResponse {
     const KEY: ApiKey = ApiKey::FindCoordinator;
+
+    /// Handlers fill in `coordinators`; before version 4 the only one of them is the answer itself.
+    fn fit(&mut self, version: i16) {
+        if version < 4
+            && let Some(one) = self.coordinators.pop()
+        {
+            (self.error_code, self.error_message) = (one.error_code, one.error_message);
+            (self.node_id, self.host, self.port) = (one.node_id, one.host, one.port);
+        }
+    }
+}
+
+impl Response for JoinGroupResponse {
+    const KEY: ApiKey = ApiKey::JoinGroup;
+
+    fn fit(&mut self, version: i16) {
+        if version < 7 {
+            self.protocol_name.get_or_insert_default();
+        }
+        if version < 9 {
+            self.skip_assignment = false;
+        }
+    }
+}
+
+impl Response for SyncGroupResponse {
+    const KEY: ApiKey = ApiKey::SyncGroup;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for HeartbeatResponse {
+    const KEY: ApiKey = ApiKey::Heartbeat;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for LeaveGroupResponse {
+    const KEY: ApiKey = ApiKey::LeaveGroup;
+
+    /// Before version 3 one member leaves, and what became of it is the whole answer.
+    fn fit(&mut self, version: i16) {
+        if version < 3 {
+            let member = self.members.pop().map_or(0, |member| member.error_code);
+            if self.error_code == ErrorCode::None.code() {
+                self.error_code = member;
+            }
+            self.members.clear();
+        }
+    }
+}
+
+impl Response for OffsetCommitResponse {
+    const KEY: ApiKey = ApiKey::OffsetCommit;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for OffsetFetchResponse {
+    const KEY: ApiKey = ApiKey::OffsetFetch;
+
+    /// Handlers fill in `groups`; before version 8 the only one of them is the answer itself. A group that is refused has its code, but
+    /// in version 1, where its partitions have it.
+    fn fit(&mut self, version: i16) {
+        for group in self.groups.iter_mut().filter(|group| version >= 2 && group.error_code != 0) {
+            group.topics.clear();
+        }
+        if version >= 8 {
+            return;
+        }
+        let Some(group) = self.groups.pop() else { return };
+        self.error_code = group.error_code;
+        let partition = |one: OffsetFetchResponsePartitions| {
+            OffsetFetchResponsePartition::default()
+                .with_partition_index(one.partition_index)
+                .with_committed_offset(one.committed_offset)
+                .with_committed_leader_epoch(one.committed_leader_epoch)
+                .with_metadata(one.metadata)
+                .with_error_code(one.error_code)
+        };
+        let topic = |one: OffsetFetchResponseTopics| {
+            let partitions = one.partitions.into_iter().map(partition).collect();
+            OffsetFetchResponseTopic::default().with_name(one.name).with_partitions(partitions)
+        };
+        self.topics = group.topics.into_iter().map(topic).collect();
+    }
+}
+
+impl Response for OffsetDeleteResponse {
+    const KEY: ApiKey = ApiKey::OffsetDelete;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for ListGroupsResponse {
+    const KEY: ApiKey = ApiKey::ListGroups;
+
+    fn fit(&mut self, _version: i16) {}
+}
+
+impl Response for DescribeGroupsResponse {
+    const KEY: ApiKey = ApiKey::DescribeGroups;
+
+    fn fit(&mut self, version: i16) {
+        const UNKNOWN_OPERATIONS: i32 = i32::MIN;
+        for group in self.groups.iter_mut().filter(|_| version < 3) {
+            group.authorized_operations = UNKNOWN_OPERATIONS;
+        }
+    }
+}
+
+impl Response for DeleteGroupsResponse {
+    const KEY: ApiKey = ApiKey::DeleteGroups;
 
     fn fit(&mut self, _version: i16) {}
 }

@@ -23,6 +23,8 @@ enum Shape {
     Fixed(usize),
     /// A string, null from this version on.
     Text(i16),
+    /// A byte string, never null.
+    Opaque,
     /// An array of structures, null from this version on; each structure ends in a tag section in flexible versions.
     Structures(i16, &'static [Field]),
     /// A structure, or null; it ends in a tag section in flexible versions.
@@ -71,7 +73,82 @@ const LIST_OFFSETS: &[Field] = &[
     )),
 ];
 
-const FIND_COORDINATOR: &[Field] = &[within(0, 3, Shape::Text(NEVER))];
+const FIND_COORDINATOR: &[Field] =
+    &[within(0, 3, Shape::Text(NEVER)), since(1, Shape::Fixed(1)), since(4, Shape::Texts)];
+
+const JOIN_GROUP: &[Field] = &[
+    all(Shape::Text(NEVER)),
+    all(Shape::Fixed(4)),
+    since(1, Shape::Fixed(4)),
+    all(Shape::Text(NEVER)),
+    since(5, Shape::Text(0)),
+    all(Shape::Text(NEVER)),
+    all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Opaque)])),
+    since(8, Shape::Text(0)),
+];
+
+const SYNC_GROUP: &[Field] = &[
+    all(Shape::Text(NEVER)),
+    all(Shape::Fixed(4)),
+    all(Shape::Text(NEVER)),
+    since(3, Shape::Text(0)),
+    since(5, Shape::Text(0)),
+    since(5, Shape::Text(0)),
+    all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Opaque)])),
+];
+
+const HEARTBEAT: &[Field] =
+    &[all(Shape::Text(NEVER)), all(Shape::Fixed(4)), all(Shape::Text(NEVER)), since(3, Shape::Text(0))];
+
+const LEAVE_GROUP: &[Field] = &[
+    all(Shape::Text(NEVER)),
+    within(0, 2, Shape::Text(NEVER)),
+    since(3, Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Text(0)), since(5, Shape::Text(0))])),
+];
+
+const OFFSET_COMMIT: &[Field] = &[
+    all(Shape::Text(NEVER)),
+    all(Shape::Fixed(4)),
+    all(Shape::Text(NEVER)),
+    since(7, Shape::Text(0)),
+    within(2, 4, Shape::Fixed(8)),
+    all(Shape::Structures(
+        NEVER,
+        &[
+            all(Shape::Text(NEVER)),
+            all(Shape::Structures(NEVER, &[all(Shape::Fixed(4 + 8)), since(6, Shape::Fixed(4)), all(Shape::Text(0))])),
+        ],
+    )),
+];
+
+const OFFSET_FETCH: &[Field] = &[
+    within(0, 7, Shape::Text(NEVER)),
+    within(0, 7, Shape::Structures(2, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))])),
+    since(
+        8,
+        Shape::Structures(
+            NEVER,
+            &[
+                all(Shape::Text(NEVER)),
+                since(9, Shape::Text(0)),
+                since(9, Shape::Fixed(4)),
+                all(Shape::Structures(8, &[all(Shape::Text(NEVER)), all(Shape::FixedValues(4))])),
+            ],
+        ),
+    ),
+    since(7, Shape::Fixed(1)),
+];
+
+const OFFSET_DELETE: &[Field] = &[
+    all(Shape::Text(NEVER)),
+    all(Shape::Structures(NEVER, &[all(Shape::Text(NEVER)), all(Shape::Structures(NEVER, &[all(Shape::Fixed(4))]))])),
+];
+
+const LIST_GROUPS: &[Field] = &[since(4, Shape::Texts), since(5, Shape::Texts)];
+
+const DESCRIBE_GROUPS: &[Field] = &[all(Shape::Texts), since(3, Shape::Fixed(1))];
+
+const DELETE_GROUPS: &[Field] = &[all(Shape::Texts)];
 
 const INIT_PRODUCER_ID: &[Field] =
     &[all(Shape::Text(0)), all(Shape::Fixed(4)), since(3, Shape::Fixed(8)), since(3, Shape::Fixed(2))];
@@ -172,6 +249,16 @@ fn fields(key: ApiKey) -> &'static [Field] {
         ApiKey::Metadata => METADATA,
         ApiKey::ListOffsets => LIST_OFFSETS,
         ApiKey::FindCoordinator => FIND_COORDINATOR,
+        ApiKey::JoinGroup => JOIN_GROUP,
+        ApiKey::SyncGroup => SYNC_GROUP,
+        ApiKey::Heartbeat => HEARTBEAT,
+        ApiKey::LeaveGroup => LEAVE_GROUP,
+        ApiKey::OffsetCommit => OFFSET_COMMIT,
+        ApiKey::OffsetFetch => OFFSET_FETCH,
+        ApiKey::OffsetDelete => OFFSET_DELETE,
+        ApiKey::ListGroups => LIST_GROUPS,
+        ApiKey::DescribeGroups => DESCRIBE_GROUPS,
+        ApiKey::DeleteGroups => DELETE_GROUPS,
         ApiKey::InitProducerId => INIT_PRODUCER_ID,
         ApiKey::OffsetForLeaderEpoch => OFFSET_FOR_LEADER_EPOCH,
         ApiKey::DescribeConfigs => DESCRIBE_CONFIGS,
@@ -212,6 +299,10 @@ fn walk_shape(reader: &mut SliceReader<'_>, shape: Shape, version: i16, flexible
     match shape {
         Shape::Fixed(bytes) => reader.take(bytes).map(drop),
         Shape::Text(null_since) => walk_text(reader, version >= null_since, flexible),
+        Shape::Opaque => {
+            let length = reader.bytes_length(flexible)?.ok_or(DecodeError::Null)?;
+            reader.take(length).map(drop)
+        }
         Shape::Structures(null_since, fields) => match reader.count(flexible, 1)? {
             None if version >= null_since => Ok(()),
             None => Err(DecodeError::Null),

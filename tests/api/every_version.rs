@@ -377,6 +377,16 @@ fn c48_nobody_is_throttled_in_any_version() {
     not_throttled!(crate::list_offsets::request("t", &[(0, -1)]));
     not_throttled!(metadata_request(&["t"]));
     not_throttled!(FindCoordinatorRequest::default());
+    not_throttled!(JoinGroupRequest::default());
+    not_throttled!(SyncGroupRequest::default());
+    not_throttled!(HeartbeatRequest::default());
+    not_throttled!(LeaveGroupRequest::default());
+    not_throttled!(OffsetCommitRequest::default());
+    not_throttled!(OffsetFetchRequest::default());
+    not_throttled!(OffsetDeleteRequest::default());
+    not_throttled!(ListGroupsRequest::default());
+    not_throttled!(DescribeGroupsRequest::default());
+    not_throttled!(DeleteGroupsRequest::default());
     not_throttled!(create_request("t", 1, &[]));
     not_throttled!(DeleteTopicsRequest::default().with_timeout_ms(1_000));
     not_throttled!(delete_records_request("t", 0, 0));

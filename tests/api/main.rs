@@ -17,6 +17,8 @@ mod epochs;
 mod every_version;
 mod fetch;
 mod fetch_sessions;
+mod group_offsets;
+mod groups;
 mod list_offsets;
 mod live_configs;
 mod metadata;

@@ -158,7 +158,7 @@ def broker_api_versions(tools):
         for name, (low, high) in APIS_LISTED.items():
             span = str(low) if low == high else f"{low} to {high}"
             assert re.search(rf"^\t{name}\(\d+\): {span} \[usable: {high}\],?$", lines, re.M), f"{name} in {lines}"
-        assert "UNKNOWN" not in lines and "JoinGroup(11): UNSUPPORTED" in lines, lines
+        assert "UNKNOWN" not in lines and "AddPartitionsToTxn(24): UNSUPPORTED" in lines, lines
 
 
 def cluster_tool(tools):

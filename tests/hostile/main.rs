@@ -18,6 +18,7 @@
 mod support;
 
 mod greedy;
+mod group_samples;
 mod lateness;
 mod malformed;
 mod oracle;

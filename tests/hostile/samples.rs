@@ -1,6 +1,7 @@
 //! One legal request of every version of every API that the broker lists. They ask for a topic that exists, and change
 //! nothing that the rest of the test looks at.
 
+use crate::group_samples;
 use crate::support::batch;
 use bytes::{Bytes, BytesMut};
 use corelane::wire::api::{APIS, ApiKey};
@@ -85,7 +86,17 @@ fn sample(key: ApiKey, version: i16, topic_id: Uuid) -> Vec<u8> {
         ApiKey::Fetch => request(key, version, &fetch(version, topic_id)),
         ApiKey::ListOffsets => request(key, version, &list_offsets(version)),
         ApiKey::Metadata => request(key, version, &metadata(version)),
-        ApiKey::FindCoordinator => request(key, version, &FindCoordinatorRequest::default().with_key(text("readers"))),
+        ApiKey::FindCoordinator
+        | ApiKey::JoinGroup
+        | ApiKey::SyncGroup
+        | ApiKey::Heartbeat
+        | ApiKey::LeaveGroup
+        | ApiKey::OffsetCommit
+        | ApiKey::OffsetFetch
+        | ApiKey::OffsetDelete
+        | ApiKey::ListGroups
+        | ApiKey::DescribeGroups
+        | ApiKey::DeleteGroups => group_samples::sample(key, version),
         ApiKey::ApiVersions => request(key, version, &api_versions(version)),
         ApiKey::CreateTopics => request(key, version, &create_topics()),
         ApiKey::DeleteTopics => request(key, version, &delete_topics(version)),

@@ -2,7 +2,7 @@
 //! not sent in both directions is missed by the count.
 
 use crate::client::{Half, take_arrived, versions};
-use crate::{fetch, messages, produce};
+use crate::{fetch, groups, messages, produce};
 use corelane::wire::api::{APIS, ApiKey};
 use std::collections::BTreeSet;
 
@@ -20,7 +20,17 @@ fn answers_arrive(key: ApiKey) {
         ApiKey::Fetch => fetch::responses_arrive(),
         ApiKey::ListOffsets => messages::list_offsets_answers_arrive(),
         ApiKey::Metadata => messages::metadata_answers_arrive(),
-        ApiKey::FindCoordinator => messages::find_coordinator_answers_arrive(),
+        ApiKey::FindCoordinator => groups::find_coordinator_answers_arrive(),
+        ApiKey::JoinGroup => groups::join_group_answers_arrive(),
+        ApiKey::SyncGroup => groups::sync_group_answers_arrive(),
+        ApiKey::Heartbeat => groups::heartbeat_answers_arrive(),
+        ApiKey::LeaveGroup => groups::leave_group_answers_arrive(),
+        ApiKey::OffsetCommit => groups::offset_commit_answers_arrive(),
+        ApiKey::OffsetFetch => groups::offset_fetch_answers_arrive(),
+        ApiKey::OffsetDelete => groups::offset_delete_answers_arrive(),
+        ApiKey::ListGroups => groups::list_groups_answers_arrive(),
+        ApiKey::DescribeGroups => groups::describe_groups_answers_arrive(),
+        ApiKey::DeleteGroups => groups::delete_groups_answers_arrive(),
         ApiKey::ApiVersions => messages::api_versions_answers_arrive(),
         ApiKey::CreateTopics => messages::create_topics_answers_arrive(),
         ApiKey::DeleteTopics => messages::delete_topics_answers_arrive(),

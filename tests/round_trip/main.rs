@@ -5,6 +5,7 @@ mod both_ways;
 mod client;
 mod counting;
 mod fetch;
+mod groups;
 mod hostile;
 mod messages;
 mod produce;

@@ -1,6 +1,7 @@
 //! The APIs that go through the generated crate on both sides: what is tested is the check before it and the fitting of answers.
 
 use crate::client::{CORRELATION_ID, body, request, response, text, versions};
+use crate::groups;
 use corelane::wire::api::{APIS, ApiKey};
 use corelane::wire::messages::{self, *};
 use kafka_protocol::messages::api_versions_response::SupportedFeatureKey;
@@ -8,13 +9,13 @@ use kafka_protocol::protocol::Encodable;
 use std::fmt::Debug;
 
 #[track_caller]
-fn arrives<R: Request + Encodable + PartialEq + Debug>(version: i16, sent: &R) {
+pub fn arrives<R: Request + Encodable + PartialEq + Debug>(version: i16, sent: &R) {
     let body = body(R::KEY, version, request(R::KEY, version, sent));
     assert_eq!(corelane::wire::schema::check(R::KEY, version, &body), Ok(body.len()), "{:?} {version}", R::KEY);
     assert_eq!(messages::decode::<R>(body, version).as_ref(), Ok(sent), "{:?} {version}", R::KEY);
 }
 
-fn name(name: &str) -> TopicName {
+pub fn name(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
@@ -56,10 +57,6 @@ pub fn list_offsets_request(version: i16) -> ListOffsetsRequest {
             ListOffsetsTopic::default().with_name(name("orders")).with_partitions((0..4).map(partition).collect()),
             ListOffsetsTopic::default().with_name(name("empty")),
         ])
-}
-
-pub fn find_coordinator_request() -> FindCoordinatorRequest {
-    FindCoordinatorRequest::default().with_key(text("readers"))
 }
 
 pub fn init_producer_id_request(version: i16) -> InitProducerIdRequest {
@@ -226,7 +223,17 @@ pub fn requests_arrive(key: ApiKey) {
                     arrives(version, &MetadataRequest::default().with_topics(None));
                 }
             }
-            ApiKey::FindCoordinator => arrives(version, &find_coordinator_request()),
+            ApiKey::FindCoordinator
+            | ApiKey::JoinGroup
+            | ApiKey::SyncGroup
+            | ApiKey::Heartbeat
+            | ApiKey::LeaveGroup
+            | ApiKey::OffsetCommit
+            | ApiKey::OffsetFetch
+            | ApiKey::OffsetDelete
+            | ApiKey::ListGroups
+            | ApiKey::DescribeGroups
+            | ApiKey::DeleteGroups => groups::request_arrives(key, version),
             ApiKey::ApiVersions => arrives(version, &api_versions_request(version)),
             ApiKey::CreateTopics => arrives(version, &create_topics_request(version)),
             ApiKey::DeleteTopics => arrives(version, &delete_topics_request(version)),
@@ -259,7 +266,10 @@ pub fn requests_arrive(key: ApiKey) {
 }
 
 /// What a client reads of an answer.
-fn answered<R: messages::Response + Clone + kafka_protocol::protocol::Decodable + Debug>(version: i16, sent: &R) -> R {
+pub fn answered<R: messages::Response + Clone + kafka_protocol::protocol::Decodable + Debug>(
+    version: i16,
+    sent: &R,
+) -> R {
     response(R::KEY, version, messages::encode(sent.clone(), version, CORRELATION_ID))
 }
 
@@ -394,13 +404,6 @@ pub fn list_offsets_answers_arrive() {
             expected.throttle_time_ms = 0;
         }
         assert_eq!(answered(version, &sent), expected, "version {version}");
-    }
-}
-
-pub fn find_coordinator_answers_arrive() {
-    let sent = FindCoordinatorResponse::default().with_error_code(35).with_node_id(BrokerId(-1)).with_port(-1);
-    for version in versions(ApiKey::FindCoordinator) {
-        assert_eq!(answered(version, &sent), sent, "version {version}");
     }
 }
 

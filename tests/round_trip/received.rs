@@ -1,7 +1,7 @@
 //! A legal frame of every version of every API, and what the broker does with a frame. Shared with the fuzzer.
 
 use crate::client::{request, versions};
-use crate::{fetch, messages as samples, produce};
+use crate::{fetch, groups, messages as samples, produce};
 use bytes::{Bytes, BytesMut};
 use corelane::wire::api::{APIS, ApiKey};
 use corelane::wire::fetch::FetchRequest;
@@ -27,7 +27,17 @@ pub fn corpus() -> Vec<BytesMut> {
                 ApiKey::CreateTopics => request(api.key, version, &samples::create_topics_request(version)),
                 ApiKey::DeleteTopics => request(api.key, version, &samples::delete_topics_request(version)),
                 ApiKey::DeleteRecords => request(api.key, version, &samples::delete_records_request(version)),
-                ApiKey::FindCoordinator => request(api.key, version, &samples::find_coordinator_request()),
+                ApiKey::FindCoordinator => request(api.key, version, &groups::find_coordinator_request(version)),
+                ApiKey::JoinGroup => request(api.key, version, &groups::join_group_request(version)),
+                ApiKey::SyncGroup => request(api.key, version, &groups::sync_group_request(version)),
+                ApiKey::Heartbeat => request(api.key, version, &groups::heartbeat_request(version)),
+                ApiKey::LeaveGroup => request(api.key, version, &groups::leave_group_request(version)),
+                ApiKey::OffsetCommit => request(api.key, version, &groups::offset_commit_request(version)),
+                ApiKey::OffsetFetch => request(api.key, version, &groups::offset_fetch_request(version)),
+                ApiKey::OffsetDelete => request(api.key, version, &groups::offset_delete_request()),
+                ApiKey::ListGroups => request(api.key, version, &groups::list_groups_request(version)),
+                ApiKey::DescribeGroups => request(api.key, version, &groups::describe_groups_request(version)),
+                ApiKey::DeleteGroups => request(api.key, version, &groups::delete_groups_request()),
                 ApiKey::InitProducerId => request(api.key, version, &samples::init_producer_id_request(version)),
                 ApiKey::OffsetForLeaderEpoch => {
                     request(api.key, version, &samples::offset_for_leader_epoch_request(version))
@@ -81,6 +91,16 @@ pub fn receive(frame: BytesMut) -> Result<(), DecodeError> {
         ApiKey::DeleteTopics => receive_message::<DeleteTopicsRequest>(body, version),
         ApiKey::DeleteRecords => receive_message::<DeleteRecordsRequest>(body, version),
         ApiKey::FindCoordinator => receive_message::<FindCoordinatorRequest>(body, version),
+        ApiKey::JoinGroup => receive_message::<JoinGroupRequest>(body, version),
+        ApiKey::SyncGroup => receive_message::<SyncGroupRequest>(body, version),
+        ApiKey::Heartbeat => receive_message::<HeartbeatRequest>(body, version),
+        ApiKey::LeaveGroup => receive_message::<LeaveGroupRequest>(body, version),
+        ApiKey::OffsetCommit => receive_message::<OffsetCommitRequest>(body, version),
+        ApiKey::OffsetFetch => receive_message::<OffsetFetchRequest>(body, version),
+        ApiKey::OffsetDelete => receive_message::<OffsetDeleteRequest>(body, version),
+        ApiKey::ListGroups => receive_message::<ListGroupsRequest>(body, version),
+        ApiKey::DescribeGroups => receive_message::<DescribeGroupsRequest>(body, version),
+        ApiKey::DeleteGroups => receive_message::<DeleteGroupsRequest>(body, version),
         ApiKey::InitProducerId => receive_message::<InitProducerIdRequest>(body, version),
         ApiKey::OffsetForLeaderEpoch => receive_message::<OffsetForLeaderEpochRequest>(body, version),
         ApiKey::DescribeConfigs => receive_message::<DescribeConfigsRequest>(body, version),
@@ -129,6 +149,16 @@ pub fn assert_agreement(frame: &[u8]) {
         ApiKey::DeleteTopics => assert_walk::<DeleteTopicsRequest>(body, version),
         ApiKey::DeleteRecords => assert_walk::<DeleteRecordsRequest>(body, version),
         ApiKey::FindCoordinator => assert_walk::<FindCoordinatorRequest>(body, version),
+        ApiKey::JoinGroup => assert_walk::<JoinGroupRequest>(body, version),
+        ApiKey::SyncGroup => assert_walk::<SyncGroupRequest>(body, version),
+        ApiKey::Heartbeat => assert_walk::<HeartbeatRequest>(body, version),
+        ApiKey::LeaveGroup => assert_walk::<LeaveGroupRequest>(body, version),
+        ApiKey::OffsetCommit => assert_walk::<OffsetCommitRequest>(body, version),
+        ApiKey::OffsetFetch => assert_walk::<OffsetFetchRequest>(body, version),
+        ApiKey::OffsetDelete => assert_walk::<OffsetDeleteRequest>(body, version),
+        ApiKey::ListGroups => assert_walk::<ListGroupsRequest>(body, version),
+        ApiKey::DescribeGroups => assert_walk::<DescribeGroupsRequest>(body, version),
+        ApiKey::DeleteGroups => assert_walk::<DeleteGroupsRequest>(body, version),
         ApiKey::InitProducerId => assert_walk::<InitProducerIdRequest>(body, version),
         ApiKey::OffsetForLeaderEpoch => assert_walk::<OffsetForLeaderEpochRequest>(body, version),
         ApiKey::DescribeConfigs => assert_walk::<DescribeConfigsRequest>(body, version),

@@ -8,7 +8,7 @@ use crate::outcome::{Halt, Run};
 use crate::trace;
 use crate::world::World;
 use bytes::Bytes;
-use corelane::base::config::Advertise;
+use corelane::base::config::{Advertise, GroupSettings};
 use corelane::base::ids::{CoreId, MachineId};
 use corelane::base::storage::StorageError;
 use corelane::broker::settings::BrokerSettings;
@@ -44,6 +44,7 @@ impl World {
                 tail_cache_bytes_auto: 0,
                 fetch_memory_bytes: 1 << 24,
                 advertise: Advertise::PerCore,
+                groups: GroupSettings::default(),
                 values: Vec::new(),
             },
         };

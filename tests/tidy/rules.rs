@@ -31,6 +31,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("log", 2),
     ("metadata", 2),
     ("client", 2),
+    ("coordinator", 2),
     ("broker", 3),
     ("runtime", 4),
     ("cli", 5),

@@ -45,8 +45,8 @@ pub const IGNORED: &str = "
     group.consumer.min.assignment.interval.ms group.consumer.min.heartbeat.interval.ms
     group.consumer.min.session.timeout.ms group.consumer.session.timeout.ms group.coordinator.append.linger.ms
     group.coordinator.background.threads group.coordinator.cached.buffer.max.bytes
-    group.coordinator.rebalance.protocols group.coordinator.threads group.initial.rebalance.delay.ms
-    group.max.session.timeout.ms group.max.size group.min.session.timeout.ms group.share.assignment.interval.ms
+    group.coordinator.rebalance.protocols group.coordinator.threads
+    group.share.assignment.interval.ms
     group.share.assignors group.share.delivery.count.limit group.share.heartbeat.interval.ms
     group.share.max.assignment.interval.ms group.share.max.delivery.count.limit group.share.max.groups
     group.share.max.heartbeat.interval.ms group.share.max.partition.max.record.locks
@@ -76,9 +76,9 @@ pub const IGNORED: &str = "
     metadata.max.idle.interval.ms metadata.max.retention.bytes metadata.max.retention.ms metric.reporters
     metrics.num.samples metrics.recording.level metrics.sample.window.ms num.io.threads num.network.threads
     num.recovery.threads.per.data.dir num.replica.alter.log.dirs.threads num.replica.fetchers
-    offset.metadata.max.bytes offsets.commit.required.acks offsets.commit.timeout.ms offsets.load.buffer.size
-    offsets.retention.check.interval.ms offsets.retention.minutes offsets.topic.compression.codec
-    offsets.topic.num.partitions offsets.topic.replication.factor offsets.topic.segment.bytes
+    offsets.commit.required.acks offsets.commit.timeout.ms offsets.load.buffer.size
+    offsets.topic.compression.codec
+   
     password.encoder.cipher.algorithm password.encoder.iterations password.encoder.key.length
     password.encoder.keyfactory.algorithm password.encoder.old.secret password.encoder.secret
     principal.builder.class process.roles producer.purgatory.purge.interval.requests queued.max.request.bytes

@@ -71,7 +71,7 @@ const MIB: i64 = 1024 * 1024;
 /// Largest machine number whose last broker id (`node.id * 1000 + core`) is still a Kafka broker id.
 const MACHINE_ID_MAX: i64 = I32_MAX / BrokerId::STRIDE as i64 - 1;
 
-/// Every key, sorted by name within its group: who we are, network, topics, storage, memory.
+/// Every key, sorted by name within its group: who we are, network, topics, consumer groups, storage, memory.
 #[rustfmt::skip] // one row a line
 pub const KEYS: &[Key] = &[
     key("node.id", Kind::Whole(0, MACHINE_ID_MAX), "0", Machine, "number of this machine; core c is broker node.id * 1000 + c"),
@@ -102,6 +102,16 @@ pub const KEYS: &[Key] = &[
     key("log.retention.hours", Whole(-1, I32_MAX), "168", Topics, "the same in hours; Kafka's seven days"),
     key("log.retention.bytes", Whole(-1, i64::MAX), "-1", Topics, "the oldest segments of a partition go while the others have so many bytes; -1: none do"),
     key("log.retention.check.interval.ms", Whole(1, i64::MAX), "300000", Core, "how often a core looks for segments that need not be kept; between two looks it costs nothing"),
+    dev("0", key("group.initial.rebalance.delay.ms", Whole(0, I32_MAX), "3000", Machine, "the first members of an empty group wait so long for others, so that they start with one rebalance instead of many")),
+    key("group.min.session.timeout.ms", Whole(0, I32_MAX), "6000", Machine, "a member may not ask for a shorter session: it costs heartbeats"),
+    key("group.max.session.timeout.ms", Whole(0, I32_MAX), "1800000", Machine, "a member may not ask for a longer session: its partitions stand still while it is dead"),
+    key("group.max.size", Whole(1, I32_MAX), "2147483647", Machine, "members of one group; what all members keep in memory is bounded anyway"),
+    key("offset.metadata.max.bytes", Whole(0, 32_767), "4096", Machine, "text that a client may store with a committed offset"),
+    key("offsets.retention.minutes", Whole(1, I32_MAX), "10080", Machine, "committed offsets of a group without members go after this time; Kafka's seven days"),
+    key("offsets.retention.check.interval.ms", Whole(1, i64::MAX), "600000", Machine, "how often a coordinator looks for such offsets"),
+    key("offsets.topic.num.partitions", Whole(1, 10_000), "50", Machine, "partitions of __consumer_offsets when it is made; they spread the groups over the cores"),
+    key("offsets.topic.replication.factor", Whole(1, 32_767), "1", Machine, "copies of __consumer_offsets; never more than there are machines"),
+    key("offsets.topic.segment.bytes", Whole(16 * 1024, I32_MAX), "4194304", Machine, "segment size of __consumer_offsets when it is made; smaller than Kafka's 100 MiB, because each partition keeps up to two segments"),
     key("log.dirs", List, "", Machine, "the data directory: one, on a file system with O_DIRECT, for this process alone"),
     key("log.dir", List, "", Machine, "the same; log.dirs counts when both are set"),
     key("journal.files", Whole(3, 64), "4", Core, "files of the journal's ring: one in use, one draining, one spare, and room for a burst"),

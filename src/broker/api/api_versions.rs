@@ -16,9 +16,6 @@ use crate::wire::messages::{
 use crate::wire::reader::DecodeError;
 use bytes::BytesMut;
 
-/// How librdkafka names itself: it is listed FindCoordinator, see there.
-const LIBRDKAFKA: &str = "librdkafka";
-
 /// See the module.
 pub(super) struct ApiVersions;
 
@@ -39,9 +36,6 @@ impl Api for ApiVersions {
             return Outcome::Answer(encode(response, context.version, context.correlation_id));
         }
         response.api_keys = listed_versions();
-        if *request.client_software_name != *LIBRDKAFKA {
-            response.api_keys.retain(|listed| listed.api_key != ApiKey::FindCoordinator.number());
-        }
         response.finalized_features_epoch = broker.image.end_offset() as i64;
         for (name, level) in broker.image.features() {
             let name = StrBytes::from_string(name.clone());

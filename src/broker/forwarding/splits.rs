@@ -14,6 +14,7 @@ use crate::broker::forwarding::fetch::SplitFetch;
 use crate::broker::forwarding::{Part, PartAnswer, PartRequest};
 use crate::broker::message::Message;
 use crate::broker::session::{Answer, AnswerSlot};
+use crate::coordinator::answers;
 use crate::wire::messages::{
     DeleteRecordsResponse, DescribeLogDirsResponse, DescribeLogDirsResult, DescribeLogDirsTopic,
     DescribeProducersResponse, ListOffsetsResponse, OffsetForLeaderEpochResponse, TopicName,
@@ -264,6 +265,13 @@ fn merge(layout: &Layout, mut answers: BTreeMap<CoreId, PartAnswer>, here: CoreI
             PartAnswer::DescribeProducers(DescribeProducersResponse::default().with_topics(topics))
         }
         PartAnswer::DescribeLogDirs(_) => PartAnswer::DescribeLogDirs(one_directory(answers)),
+        PartAnswer::Group(_) => {
+            let of_kind = |answer| match answer {
+                PartAnswer::Group(response) => response,
+                other => unreachable!("an answer of another kind: {other:?}"),
+            };
+            PartAnswer::Group(answers::merge(answers.into_values().map(of_kind).collect()))
+        }
         PartAnswer::Silent => PartAnswer::Silent,
         PartAnswer::Fetch { .. } | PartAnswer::WatchOver { .. } | PartAnswer::Close(_) => {
             unreachable!("answered before they are merged here")

@@ -12,6 +12,4 @@
 //!
 //! # What differs
 //!
-//! - A `group_id` or a `transactional_id` fails at `start` with `IncompatibleBrokerVersion`, whose words ("if the API version is
-//!   unknown") hide that the broker does not list FindCoordinator.
 //! - `create_topics` raises nothing when a topic is refused: the answer carries a code per topic.

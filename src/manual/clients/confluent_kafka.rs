@@ -2,7 +2,7 @@
 //!
 //! # What works
 //!
-//! Producers, idempotent or not, in every codec; consumers with `assign`; `get_watermark_offsets`; the admin client on topics,
+//! Producers, idempotent or not, in every codec; consumers with `subscribe` and `assign`; `get_watermark_offsets`; the admin client on topics,
 //! records, offsets.
 //!
 //! # Settings
@@ -10,13 +10,11 @@
 //! | | |
 //! |---|---|
 //! | `group.id` | the consumer refuses to exist without one; with `assign` it joins none |
-//! | `enable.auto.commit=false` | there is nothing to commit to |
 //! | `auto.offset.reset=error` | with offsets of your own, so that a lost one is noticed |
 //! | `enable.idempotence=true` | keeps order and drops repeats through a restart; without it `max.in.flight=1` keeps the order |
 //! | `isolation.level` | makes no difference before there are transactions |
 //!
 //! # What differs
 //!
-//! - `subscribe` waits for ever, and no error comes: poll returns nothing.
 //! - `init_transactions` fails for good: `_UNSUPPORTED_FEATURE`, "Required feature not supported by broker".
 //! - It starts a thread per broker that it sees, thus per core; with `advertise=per-machine` one.

@@ -12,5 +12,4 @@
 //!
 //! # What differs
 //!
-//! - `ConsumerGroup` fails at once: "unable to join group session: broker is too old".
-//! - `TransactionalID` fails at the first record, with the same words.
+//! - `TransactionalID` fails at the first record: there are no transactions yet.

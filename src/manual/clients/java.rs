@@ -15,18 +15,18 @@
 //! | `LogDirsCommand` | each partition once, at its leader, with the size of its records |
 //! | `TransactionsCommand describe-producers` | sequence numbers beside the offsets |
 //! | `ReassignPartitionsCommand --list` | nothing is on the move |
+//! | `ConsumerGroupCommand` | list with states, describe offsets, members and state, reset, delete offsets, delete |
+//! | `ConsoleConsumer` with the formatters of `__consumer_offsets` | the records of groups and of offsets |
 //! | `BrokerApiVersionsCommand`, `ClusterTool` | versions as listed; one cluster id |
-//! | `ConsoleProducer`, `ConsoleConsumer --partition`, `ProducerPerformance` | between releases, and through a stop and kill -9 |
+//! | `ConsoleProducer`, `ConsoleConsumer` by partition and in a group, `ProducerPerformance` | between releases, and through a stop and kill -9 |
 //! | `ClientCompatibilityTest` | succeeds; told that ACLs work or configs do not, it fails, so it can |
 //!
 //! # Settings
 //!
-//! None are needed. `ConsoleConsumer` needs `--partition`: without it, it joins a group.
+//! None are needed.
 //!
 //! # What differs
 //!
-//! - A consumer that joins a group gets nothing: `ConsoleConsumer` without `--partition` ends with "Processed a total of 0
-//!   messages".
 //! - `LogDirsCommand` shows one directory per broker, the same for all of a machine: the cores share it, and each tells what
 //!   its own partitions take. The size is that of segment files and of what only the journal has; Kafka's is that of its segments.
 //! - `TransactionsCommand list` says that LIST_TRANSACTIONS is not supported.

@@ -17,4 +17,3 @@
 //!
 //! - It has no idempotent producer: what was under way when the broker went away may be there twice, as with any Kafka.
 //! - `WriteMessages` asks for the topic's partitions before it takes a message, and fails if the broker is away just then: repeat it.
-//! - `Reader` with a `GroupID` reports "Group Coordinator Not Available" to its `ErrorLogger` and goes on trying.

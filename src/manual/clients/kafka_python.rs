@@ -12,6 +12,5 @@
 //!
 //! # What differs
 //!
-//! - A `group_id` or a `transactional_id` fails with `IncompatibleBrokerVersion`, naming FindCoordinator.
 //! - It guesses a release of Kafka from the highest versions listed; Corelane lists those of 3.9.
 //! - It is the slowest of the libraries here, by its own CPU.

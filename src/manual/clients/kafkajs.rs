@@ -13,7 +13,6 @@
 //!
 //! # What differs
 //!
-//! - Its consumer works in groups only, so it cannot consume yet: it reports `consumer.crash`, `KafkaJSGroupCoordinatorNotFound`.
-//! - So does `transaction()`.
+//! - `transaction()` fails: there are no transactions yet.
 //! - `kafkajs-snappy` writes snappy without the frame that Java's consumers need. The broker passes batches on as they are, so
 //!   this is between those two clients, as with any Kafka; librdkafka reads both.

@@ -18,7 +18,5 @@
 //!
 //! # What differs
 //!
-//! - `-G` (a group) waits for ever and says "Waiting for group rebalance" once: there are no groups yet. `-C` needs none.
 //! - librdkafka sends a batch uncompressed, without a word, to a broker that it takes for too old: `-d msg` would print "not
-//!   compressing". Corelane lists Produce from version 0 and FindCoordinator to librdkafka for that reason alone, and a test
-//!   per codec looks for those words.
+//!   compressing". Corelane lists Produce from version 0 for that reason alone, and a test per codec looks for those words.

@@ -16,5 +16,4 @@
 //!
 //! # What differs
 //!
-//! - `ConsumerGroup.Consume` retries until its context ends: there are no groups yet.
 //! - A transactional producer fails to start: "The version of API is not supported".

@@ -1,0 +1,42 @@
+//! # Consumer groups
+//!
+//! A group is coordinated by the core that leads its partition of `__consumer_offsets`: Java's hash of the group's name, modulo the
+//! number of partitions (`offsets.topic.num.partitions`, 50). With a broker per core FindCoordinator names that core's broker, and another
+//! one answers NOT_COORDINATOR; with one broker for all the core that was asked forwards the request and merges the answers.
+//! The topic is made when somebody first looks for a coordinator.
+//!
+//! ```text
+//! broker/api/join_group.rs ...   one file per API: decode, hand over
+//! broker/forwarding/groups.rs    to the coordinating core
+//! broker/coordinators.rs         a coordinator per partition led here: load, append, answer, time
+//! coordinator/                   the state machine: no I/O, time is an argument
+//! wire/group_records.rs          Kafka's records: OffsetCommitKey/Value, GroupMetadataKey/Value
+//! ```
+//!
+//! ## What is stored
+//! Kafka's own records in the versions that Kafka 4.3 writes (offset key 1 and value 3, group key 2 and value 3), so that its formatters
+//! read the topic. A group is written when its leader's assignments are given out, when it becomes empty, when a static member
+//! returns, and when it is gone; an offset at each commit. Everything else (who waits, whose session ends when) is memory only: after
+//! a restart the members of a stable group have a whole session to be heard of, and go on in their generation.
+//!
+//! ## From a request to an answer
+//! A request that changes something stored gives records and an answer. All records of a turn become one batch; the answer waits until
+//! the high watermark has passed it, and only then the records are applied to the state, by the same function that replays the log at
+//! start. So what is in memory is what the log says at every moment, a commit is told only when no crash can take it back, and a failed
+//! write leaves nothing behind: who waited gets COORDINATOR_NOT_AVAILABLE and looks for the coordinator again. These records are on disk
+//! before the answer whatever `durability` says.
+//!
+//! ## A bounded log
+//! When the log of a coordinator has grown to a mebibyte and to four times of what it says, it says everything anew: nothing else is
+//! appended meanwhile (a few milliseconds), and when that is durable the log start moves there. Segments before it go as usual.
+//! No compaction is needed, and a start reads little whatever was committed.
+//!
+//! ## Settings
+//! | key | default | |
+//! |---|---|---|
+//! | `group.initial.rebalance.delay.ms` | 3000; `corelane dev` 0 | the first members of an empty group wait for others |
+//! | `group.min.session.timeout.ms`, `group.max.session.timeout.ms` | 6000, 1800000 | else INVALID_SESSION_TIMEOUT |
+//! | `group.max.size` | unbounded | members of a group; their memory is bounded anyway, 64 MiB per coordinator |
+//! | `offset.metadata.max.bytes` | 4096 | |
+//! | `offsets.retention.minutes`, `offsets.retention.check.interval.ms` | 10080, 600000 | offsets of groups without members go |
+//! | `offsets.topic.num.partitions`, `offsets.topic.segment.bytes` | 50, 4 MiB | when the topic is made |
