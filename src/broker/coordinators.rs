@@ -404,7 +404,9 @@ mod tests {
     /// The numbers are Java's: `Utils.abs(group.hashCode()) % 50`; the last one hashes to the number that has no absolute value.
     #[test]
     fn groups_belong_where_kafka_puts_them() {
-        for (group, partition) in [("", 0), ("a", 47), ("console-consumer-12345", 6), ("žába", 22), ("polygenelubricants", 0)] {
+        for (group, partition) in
+            [("", 0), ("a", 47), ("console-consumer-12345", 6), ("žába", 22), ("polygenelubricants", 0)]
+        {
             assert_eq!(partition_of(group, 50), partition, "{group}");
         }
     }

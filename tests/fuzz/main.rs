@@ -15,6 +15,9 @@ mod counting;
 #[path = "../round_trip/fetch.rs"]
 #[allow(dead_code, reason = "requests are made here, answers are not")]
 mod fetch;
+#[path = "../round_trip/groups.rs"]
+#[allow(dead_code, reason = "requests are made here, answers are not")]
+mod groups;
 #[path = "../round_trip/messages.rs"]
 #[allow(dead_code, reason = "requests are made here, answers are not")]
 mod messages;
