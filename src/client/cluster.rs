@@ -65,7 +65,7 @@ pub struct Cluster {
 
 /// Pause before something is tried again.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long a topic that was asked into being may stay unknown.
+/// How long a topic that was asked into being may stay unknown, and a change unseen.
 const CREATION: Duration = Duration::from_secs(3);
 
 /// Words for a failure: a topic.
@@ -162,6 +162,17 @@ impl Cluster {
             }
             std::thread::sleep(PAUSE);
         }
+    }
+
+    /// Asks for the metadata until it shows what a change has made of some topics, for a moment at most: the broker that did it
+    /// answers before all others know.
+    pub fn settle(&mut self, names: &[&str], shows: impl Fn(&Topic) -> bool) -> Result<(), Failure> {
+        let began = Instant::now();
+        while !names.is_empty() && !self.metadata(Some(names), false)?.iter().all(&shows) && began.elapsed() < CREATION
+        {
+            std::thread::sleep(PAUSE / 5);
+        }
+        Ok(())
     }
 
     fn seed_words(&self) -> String {

@@ -1,9 +1,12 @@
 //! Topics: create, delete, more partitions. One verdict per topic, in the order asked.
 
-use crate::client::cluster::{Cluster, topic_name, topic_words};
+use crate::client::cluster::{Cluster, Topic, topic_name, topic_words};
 use crate::client::failure::Failure;
 use kafka_protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
+use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
 use kafka_protocol::messages::{CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 
@@ -27,6 +30,28 @@ pub struct Verdict {
     pub topic: String,
     /// Done, or why not.
     pub result: Result<(), Failure>,
+}
+
+/// In the order asked, whatever the order of the answer. Those that were done are waited for, until the metadata shows them.
+fn conclude<'a>(
+    cluster: &mut Cluster,
+    asked: impl Iterator<Item = &'a str>,
+    mut verdicts: Vec<Verdict>,
+    shows: Option<impl Fn(&Topic) -> bool>,
+) -> Result<Vec<Verdict>, Failure> {
+    let asked: Vec<&str> = asked.collect();
+    verdicts.sort_by_key(|verdict| asked.iter().position(|name| *name == verdict.topic));
+    let done: Vec<&str> = verdicts.iter().filter(|one| one.result.is_ok()).map(|one| one.topic.as_str()).collect();
+    if let Some(shows) = shows {
+        cluster.settle(&done, shows)?;
+    }
+    Ok(verdicts)
+}
+
+/// Has leaders for this many partitions; -1: for whatever it has.
+fn serves(topic: &Topic, partitions: i32) -> bool {
+    let leaders = topic.partitions.iter().filter(|partition| partition.leader >= 0).count();
+    topic.error == 0 && leaders == topic.partitions.len() && leaders as i64 >= i64::from(partitions.max(1))
 }
 
 fn verdict(topic: &str, code: i16, message: Option<&str>, broker: &str) -> Verdict {
@@ -69,10 +94,12 @@ pub fn create(cluster: &mut Cluster, topics: &[NewTopic], dry: bool) -> Result<V
         },
         |answer| answer.topics.first().map_or(0, |topic| topic.error_code),
     )?;
-    let verdicts = answer.topics.iter();
-    Ok(verdicts
-        .map(|topic| verdict(&topic.name, topic.error_code, text(topic.error_message.as_ref()), &broker))
-        .collect())
+    let told = |topic: &CreatableTopicResult| {
+        verdict(&topic.name, topic.error_code, text(topic.error_message.as_ref()), &broker)
+    };
+    let verdicts = answer.topics.iter().map(told).collect();
+    let shows = (!dry).then_some(|topic: &Topic| serves(topic, -1));
+    conclude(cluster, topics.iter().map(|topic| topic.name.as_str()), verdicts, shows)
 }
 
 /// Deletes topics.
@@ -86,11 +113,12 @@ pub fn delete(cluster: &mut Cluster, names: &[String]) -> Result<Vec<Verdict>, F
         },
         |answer| answer.responses.first().map_or(0, |topic| topic.error_code),
     )?;
-    let verdicts = answer.responses.iter().map(|topic| {
+    let told = |topic: &DeletableTopicResult| {
         let name = topic.name.as_ref().map(|name| name.to_string()).unwrap_or_default();
         verdict(&name, topic.error_code, text(topic.error_message.as_ref()), &broker)
-    });
-    Ok(verdicts.collect())
+    };
+    let verdicts = answer.responses.iter().map(told).collect();
+    conclude(cluster, names.iter().map(String::as_str), verdicts, Some(|topic: &Topic| topic.error != 0))
 }
 
 /// Grows topics to so many partitions each.
@@ -108,8 +136,11 @@ pub fn grow(cluster: &mut Cluster, wanted: &[(String, i32)], dry: bool) -> Resul
         },
         |answer| answer.results.first().map_or(0, |topic| topic.error_code),
     )?;
-    let verdicts = answer.results.iter();
-    Ok(verdicts
-        .map(|topic| verdict(&topic.name, topic.error_code, text(topic.error_message.as_ref()), &broker))
-        .collect())
+    let told = |topic: &CreatePartitionsTopicResult| {
+        verdict(&topic.name, topic.error_code, text(topic.error_message.as_ref()), &broker)
+    };
+    let verdicts = answer.results.iter().map(told).collect();
+    let count = |name: &str| wanted.iter().find(|(one, _)| one == name).map_or(-1, |(_, count)| *count);
+    let shows = (!dry).then_some(|topic: &Topic| serves(topic, count(&topic.name)));
+    conclude(cluster, wanted.iter().map(|(name, _)| name.as_str()), verdicts, shows)
 }

@@ -17,11 +17,11 @@ use crate::base::latency::Latency;
 use crate::base::limits::PINNED_RING_MULTIPLE_MAX;
 use crate::base::map::Map;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
+use crate::log::cache_budget::CacheBudget;
 pub use crate::log::contract::{
     Append, AppendError, Appendable, Appended, CoreIdentity, KnownTopics, LogSettings, Openness, PartitionOffsets,
     PartitionSettings, Read, Refusal, Retention,
 };
-use crate::log::cache_budget::CacheBudget;
 use crate::log::deletion::Deletion;
 use crate::log::effect::{LogEffect, LogInput, LogNotice, Ticket};
 use crate::log::effect_queue::EffectQueue;

@@ -1,0 +1,55 @@
+"""A real Kafka of one node, from the jars that the other tests fetch through Maven: what our own client has to get on with too."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+from broker import free_ports, run, scratch
+from java import classpath
+
+START_SECONDS_MAX = 90
+
+PROPERTIES = """process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+offsets.topic.replication.factor=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+"""
+
+
+class KafkaServer:
+    """Killed with all other processes of a test."""
+
+    def __init__(self, version):
+        self.home = scratch(f"kafka-{version}")
+        self.port = free_ports(2)
+        self.address = f"127.0.0.1:{self.port}"
+        properties = os.path.join(self.home, "server.properties")
+        with open(properties, "w") as out:
+            out.write(PROPERTIES.format(port=self.port, controller=self.port + 1, data=f"{self.home}/data"))
+        java = ["java", "-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath(version)]
+        run([*java, "kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", properties])
+        with open(os.path.join(self.home, "log"), "wb") as log:
+            self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until = time.monotonic() + START_SECONDS_MAX
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                break
+            except OSError:
+                alive = self.process.poll() is None and time.monotonic() < until
+                assert alive, "Kafka does not start:\n" + open(os.path.join(self.home, "log")).read()[-3000:]
+                time.sleep(0.1)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
