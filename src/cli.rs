@@ -16,6 +16,7 @@ mod consume;
 mod dev_directory;
 pub mod ending;
 mod escape;
+mod group;
 mod json;
 mod log;
 mod moment;

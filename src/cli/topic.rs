@@ -5,7 +5,7 @@ mod create;
 mod delete;
 mod describe;
 mod list;
-mod selection;
+pub(super) mod selection;
 mod trim;
 
 use crate::cli::ending::{Ending, Trouble, complain};
@@ -63,7 +63,7 @@ fn join(nodes: &[i32]) -> String {
 }
 
 /// A failure for programs.
-fn failure_json(failure: &Failure) -> Json {
+pub(super) fn failure_json(failure: &Failure) -> Json {
     let code = match &failure.cause {
         Cause::Code { code, .. } => [("code", Json::number(*code)), ("name", Json::text(name_of(*code)))],
         _ => [("code", Json::Null), ("name", Json::Null)],

@@ -4,6 +4,7 @@ use crate::cli::cluster::ClusterVerb;
 use crate::cli::consume::Consume;
 use crate::cli::definition;
 use crate::cli::ending::{Ending, Trouble};
+use crate::cli::group::GroupVerb;
 use crate::cli::log::LogVerb;
 use crate::cli::pages::{Completions, ManualPages};
 use crate::cli::produce::Produce;
@@ -23,6 +24,9 @@ pub enum Work {
     /// Shows the cluster: id, controller, brokers
     #[command(subcommand)]
     Cluster(ClusterVerb),
+    /// Lists, shows, moves and deletes consumer groups
+    #[command(subcommand)]
+    Group(GroupVerb),
     /// Looks into the files of a data directory, offline
     #[command(subcommand)]
     Log(LogVerb),
@@ -40,6 +44,7 @@ impl Work {
             Work::Produce(produce) => produce.run(environment),
             Work::Consume(consume) => consume.run(environment),
             Work::Cluster(verb) => verb.run(environment),
+            Work::Group(verb) => verb.run(environment),
             Work::Log(verb) => verb.run(),
             Work::Completions(completions) => completions.run(definition()),
             Work::Man(pages) => pages.run(definition()),

@@ -252,7 +252,7 @@ impl Cluster {
     }
 
     /// Asks whichever broker answers: the one that answered last, then the known ones, then those of the bootstrap list.
-    fn anyone<R: Request>(&mut self, request: impl Fn(i16) -> R) -> Result<R::Response, Failure> {
+    pub fn anyone<R: Request>(&mut self, request: impl Fn(i16) -> R) -> Result<R::Response, Failure> {
         if let Some(seed) = &mut self.seed {
             match seed.call(&request) {
                 Err(failure) if failure.may_pass() => self.seed = None,

@@ -18,12 +18,17 @@ const fn spoken(key: ApiKey, min: i16, max: i16) -> Spoken {
     Spoken { key, min, max }
 }
 
-/// All that is spoken. Produce and Fetch end before topics go by id alone, DeleteTopics before names move: by name is what people type.
-pub const SPOKEN: [Spoken; 13] = [
+/// All that is spoken. Produce, Fetch, OffsetCommit and OffsetFetch end before topics go by id alone, DeleteTopics before names move: by name is what people type.
+pub const SPOKEN: [Spoken; 19] = [
     spoken(ApiKey::Produce, 3, 12),
     spoken(ApiKey::Fetch, 4, 12),
     spoken(ApiKey::ListOffsets, 1, 9),
     spoken(ApiKey::Metadata, 1, 12),
+    spoken(ApiKey::OffsetCommit, 2, 9),
+    spoken(ApiKey::OffsetFetch, 2, 9),
+    spoken(ApiKey::FindCoordinator, 0, 6),
+    spoken(ApiKey::DescribeGroups, 0, 6),
+    spoken(ApiKey::ListGroups, 0, 5),
     spoken(ApiKey::ApiVersions, 0, 3),
     spoken(ApiKey::CreateTopics, 2, 7),
     spoken(ApiKey::DeleteTopics, 1, 5),
@@ -32,6 +37,7 @@ pub const SPOKEN: [Spoken; 13] = [
     spoken(ApiKey::DescribeConfigs, 1, 4),
     spoken(ApiKey::CreatePartitions, 0, 3),
     spoken(ApiKey::IncrementalAlterConfigs, 0, 1),
+    spoken(ApiKey::DeleteGroups, 0, 2),
     spoken(ApiKey::DescribeCluster, 0, 1),
 ];
 

@@ -10,7 +10,7 @@ pub(super) fn is_pattern(text: &str) -> bool {
 }
 
 /// `*` is any letters, `?` is one.
-pub(super) fn matches(pattern: &str, name: &str) -> bool {
+pub(in crate::cli) fn matches(pattern: &str, name: &str) -> bool {
     match pattern.chars().next() {
         None => name.is_empty(),
         Some('*') => {
