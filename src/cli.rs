@@ -47,7 +47,7 @@ pub const VERSION: &str = concat!("corelane ", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Parser)]
 #[command(name = "corelane", disable_version_flag = true, subcommand_required = true)]
 struct Arguments {
-    /// Form of the log on standard error
+    /// Form of a broker's log on standard error
     #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
     #[command(subcommand)]

@@ -1,6 +1,7 @@
 //! `corelane produce`.
 
 mod input;
+mod json_line;
 
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::escape::delimiter;
@@ -42,6 +43,9 @@ pub struct Produce {
     /// Each input is one record, whatever is in it
     #[arg(long, conflicts_with_all = ["key_delimiter", "delimiter"])]
     whole: bool,
+    /// Each line is a JSON object as consume --json writes them; its topic, partition and offset are passed over
+    #[arg(short = 'J', long, conflicts_with_all = ["key_delimiter", "key", "whole", "null_if_empty"])]
+    json: bool,
     /// A header of every record; without = its value is null; may be repeated
     #[arg(short = 'H', long = "header", value_name = "NAME=VALUE")]
     headers: Vec<String>,
@@ -144,6 +148,7 @@ impl Produce {
             key: self.key.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes())),
             headers: self.headers.iter().map(header).collect(),
             null_if_empty: self.null_if_empty,
+            json: self.json,
         }
     }
 

@@ -12,6 +12,10 @@ pub(super) fn text(listeners: &[String], data_dir: &Path, removed_at_exit: bool)
   data  {data_dir}{fate}
   stop  Ctrl-C
 
+  corelane
+    echo hello | corelane produce demo -b {address}
+    corelane consume demo -b {address}
+
   kcat
     echo hello | kcat -b {address} -P -t demo
     kcat -b {address} -C -t demo -o beginning -e

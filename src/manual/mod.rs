@@ -6,6 +6,7 @@
 pub mod architecture;
 pub mod behaviours;
 pub mod clients;
+pub mod command_line;
 pub mod consumer_groups;
 pub mod fetch_path;
 pub mod glossary;

@@ -1,6 +1,7 @@
 //! Records out of standard input and files, read by a thread of their own.
 
 use crate::cli::moment;
+use crate::cli::produce::json_line;
 use crate::client::failure::Failure;
 use crate::wire::records::Record;
 use bytes::Bytes;
@@ -22,6 +23,8 @@ pub(super) struct Cutting {
     pub(super) headers: Vec<(Bytes, Option<Bytes>)>,
     /// What is empty is null.
     pub(super) null_if_empty: bool,
+    /// Each record is a line of JSON.
+    pub(super) json: bool,
 }
 
 /// What the thread sends.
@@ -82,7 +85,7 @@ fn cut<R: Read>(mut input: BufReader<R>, cutting: &Cutting, sender: &SyncSender<
     };
     let last = *delimiter.last().expect("a delimiter is not empty");
     let (mut piece, mut bytes) = (Vec::new(), 0);
-    loop {
+    for number in 1.. {
         let mut line = Vec::new();
         while input.read_until(last, &mut line)? > 0 && !line.ends_with(delimiter) {}
         if line.is_empty() {
@@ -92,7 +95,18 @@ fn cut<R: Read>(mut input: BufReader<R>, cutting: &Cutting, sender: &SyncSender<
             line.truncate(line.len() - delimiter.len());
         }
         bytes += line.len() + 1;
-        piece.push(cutting.record(line));
+        if cutting.json {
+            match json_line::parse(&line, moment::now()) {
+                Ok(record) => piece.push(cutting.complete(record)),
+                Err(why) => {
+                    // What came before it goes out before the complaint.
+                    let _ = sender.send(Piece::Records(piece));
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("line {number}: {why}")));
+                }
+            }
+        } else {
+            piece.push(cutting.record(line));
+        }
         // Before a read that may wait, what is there goes out.
         if (input.buffer().is_empty() || bytes >= PIECE_BYTES)
             && sender.send(Piece::Records(std::mem::take(&mut piece))).is_err()
@@ -108,6 +122,12 @@ fn cut<R: Read>(mut input: BufReader<R>, cutting: &Cutting, sender: &SyncSender<
 }
 
 impl Cutting {
+    /// Headers of every record come behind its own.
+    fn complete(&self, mut record: Record) -> Record {
+        record.headers.extend(self.headers.iter().cloned());
+        record
+    }
+
     fn record(&self, line: Vec<u8>) -> Record {
         let line = Bytes::from(line);
         let divided = self.key_delimiter.as_ref().and_then(|delimiter| {
@@ -140,6 +160,7 @@ mod tests {
             key: None,
             headers: Vec::new(),
             null_if_empty,
+            json: false,
         }
     }
 
