@@ -93,7 +93,7 @@ impl Groups {
             if group.is_only_promised() {
                 return false;
             }
-            group.delete_offsets(caller, request, (&keys, known), turn);
+            group.delete_offsets(caller, request, &keys, known, turn);
             true
         });
         if answered != Some(true) {
@@ -218,7 +218,8 @@ impl Group {
         &mut self,
         caller: Caller,
         request: &OffsetDeleteRequest,
-        (keys, known): (&BTreeSet<GroupRecordKey>, &dyn Fn(&str, i32) -> bool),
+        keys: &BTreeSet<GroupRecordKey>,
+        known: &dyn Fn(&str, i32) -> bool,
         turn: &mut Turn<'_>,
     ) {
         let live = self.state != State::Empty;

@@ -33,13 +33,21 @@ enum Step {
 }
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Snapshot {
     step: Step,
+    /// The log may grow to this size, whatever it says.
+    log_bytes_min: usize,
     /// Appended since the log start.
     log_bytes: usize,
     /// The log may begin here.
     trim_to: Option<Offset>,
+}
+
+impl Default for Snapshot {
+    fn default() -> Snapshot {
+        Snapshot { step: Step::Idle, log_bytes_min: GROUP_LOG_BYTES_MIN, log_bytes: 0, trim_to: None }
+    }
 }
 
 impl Snapshot {
@@ -87,6 +95,11 @@ impl Groups {
         self.snapshot.trim_to.take()
     }
 
+    /// Lets the log grow to this size whatever it says, instead of to the usual one (simulations are short).
+    pub fn set_log_bytes_min(&mut self, bytes: usize) {
+        self.snapshot.log_bytes_min = bytes;
+    }
+
     /// The log start could not be moved: it is to be tried again.
     pub fn retry_trim(&mut self, to: Offset) {
         self.snapshot.trim_to.get_or_insert(to);
@@ -94,7 +107,7 @@ impl Groups {
 
     /// Takes the next step that is due.
     pub(super) fn step_snapshot(&mut self, high_watermark: Offset) {
-        let bound = GROUP_LOG_BYTES_MIN.max(GROUP_LOG_LIVE_MULTIPLE * self.live_bytes);
+        let bound = self.snapshot.log_bytes_min.max(GROUP_LOG_LIVE_MULTIPLE * self.live_bytes);
         let quiet = self.outbox.pending.is_empty() && self.outbox.taken.is_empty();
         match &self.snapshot.step {
             Step::Idle if self.snapshot.log_bytes > bound => self.snapshot.step = Step::Draining,
@@ -139,7 +152,7 @@ impl Groups {
     }
 
     /// Everything that the log says, in as few records as can be.
-    pub(super) fn live_records(&self) -> VecDeque<KeyedRecord> {
+    pub fn live_records(&self) -> VecDeque<KeyedRecord> {
         let mut records = VecDeque::new();
         for group in self.groups.values() {
             if let Some(value) = &group.stored {
