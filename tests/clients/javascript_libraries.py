@@ -11,7 +11,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VERSION = "2.2.4"
 
 
-def program():
+def program(name="job.js"):
     home = os.path.join(text.cache(), f"kafkajs-{VERSION}")
     if not os.path.exists(f"{home}/.complete"):
         os.makedirs(home, exist_ok=True)
@@ -19,7 +19,7 @@ def program():
             shutil.copy(os.path.join(HERE, "kafkajs", name), home)
         run(["npm", "ci", "--prefix", home, "--ignore-scripts", "--no-audit", "--no-fund"], seconds=300)
         open(f"{home}/.complete", "w").close()
-    return ["env", f"NODE_PATH={home}/node_modules", "node", os.path.join(HERE, "kafkajs", "job.js")]
+    return ["env", f"NODE_PATH={home}/node_modules", "node", os.path.join(HERE, "kafkajs", name)]
 
 
 def tests():

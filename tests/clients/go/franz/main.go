@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
 	"time"
 
 	"corelane/clients/job"
@@ -20,7 +21,11 @@ var codecs = map[string]kgo.CompressionCodec{
 }
 
 func main() {
-	job.Main(produce, consume, admin)
+	if os.Args[1] == "lag" {
+		lag(os.Args[2], os.Args[3])
+		return
+	}
+	job.Main(produce, consume, admin, member)
 }
 
 func produce(j *job.Job) {

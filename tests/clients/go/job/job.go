@@ -48,10 +48,14 @@ type Job struct {
 }
 
 // Main runs what the arguments ask for; `produce` returns when all is acknowledged, `consume` when Done is true.
-func Main(produce, consume func(*Job), admin func(bootstrap string)) {
+func Main(produce, consume func(*Job), admin func(bootstrap string), member func(*Member)) {
 	log.SetFlags(0)
-	if os.Args[1] == "admin" {
+	switch os.Args[1] {
+	case "admin":
 		admin(os.Args[2])
+		return
+	case "member":
+		member(newMember(os.Args[2:]))
 		return
 	}
 	file, err := os.ReadFile(os.Args[3])

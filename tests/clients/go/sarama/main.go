@@ -19,7 +19,7 @@ var codecs = map[string]sarama.CompressionCodec{
 }
 
 func main() {
-	job.Main(produce, consume, admin)
+	job.Main(produce, consume, admin, member)
 }
 
 func settings() *sarama.Config {

@@ -20,7 +20,7 @@ var codecs = map[string]kafka.Compression{
 }
 
 func main() {
-	job.Main(produce, consume, admin)
+	job.Main(produce, consume, admin, member)
 }
 
 func produce(j *job.Job) {

@@ -1,0 +1,79 @@
+// A group member (see member.py) of kafkajs.
+const fs = require('fs')
+const { Kafka, logLevel } = require('kafkajs')
+
+const [bootstrap, topic, groupId, ...words] = process.argv.slice(2)
+const settings = Object.fromEntries(words.map(word => word.split('=')))
+const session = Number(settings.session)
+// Rare enough that a killed member leaves records behind that it had got and not committed.
+const COMMIT_MS = 300
+let commits = 0
+let pending = {}
+
+// One write, and never held back: what a killed member had printed is there.
+function say(event, more) {
+  fs.writeSync(1, JSON.stringify({ event, at: Number(process.hrtime.bigint()), ...more }) + '\n')
+}
+
+async function commit(consumer) {
+  const offsets = pending
+  pending = {}
+  if (Object.keys(offsets).length === 0) return
+  const number = ++commits
+  say('committing', { commit: number, offsets })
+  try {
+    await consumer.commitOffsets(
+      Object.entries(offsets).map(([partition, offset]) => ({ topic, partition: Number(partition), offset: String(offset) })),
+    )
+    say('committed', { commit: number })
+  } catch (error) {
+    say('refused', { commit: number, error: String(error) })
+  }
+}
+
+async function main() {
+  const ended = new Promise(resolve => process.on('SIGTERM', resolve))
+  const kafka = new Kafka({
+    brokers: [bootstrap],
+    logLevel: logLevel.NOTHING,
+    retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 100 },
+  })
+  const consumer = kafka.consumer({ groupId, sessionTimeout: session, heartbeatInterval: Math.floor(session / 6), maxWaitTimeInMs: 100 })
+  const { GROUP_JOIN, REBALANCING, CRASH } = consumer.events
+  let mine = []
+  consumer.on(GROUP_JOIN, ({ payload }) => {
+    mine = payload.memberAssignment[topic] || []
+    say('assigned', { partitions: mine })
+  })
+  consumer.on(REBALANCING, () => {
+    say('revoked', { partitions: mine })
+    mine = []
+    pending = {}
+  })
+  consumer.on(CRASH, ({ payload }) => {
+    say('trouble', { error: String(payload.error) })
+    if (!payload.restart) process.exit(1)
+  })
+  await consumer.connect()
+  await consumer.subscribe({ topics: [topic], fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch }) => {
+      say('records', { records: batch.messages.map(one => [batch.partition, Number(one.offset), Number(one.key)]) })
+      pending[batch.partition] = Number(batch.lastOffset()) + 1
+    },
+  })
+  const committing = setInterval(() => commit(consumer), COMMIT_MS)
+  await ended
+  clearInterval(committing)
+  await commit(consumer)
+  await consumer.disconnect()
+}
+
+main().then(
+  () => process.exit(0),
+  error => {
+    console.error(error)
+    process.exit(1)
+  },
+)
