@@ -277,19 +277,27 @@ TRIOS = [
     (PER_MACHINE, ["java-4.3", "kafka_python", "franz"]),
     (PER_CORE, ["aiokafka", "sarama", "segmentio"]),
 ]
+STATIC_TRIOS = [(PER_CORE, ["java-4.3", "confluent", "franz"]), (PER_MACHINE, ["kafka_python", "aiokafka", "sarama"])]
+RESTARTED = [
+    (PER_MACHINE, ["java-3.9", "confluent", "kafkajs", "sarama"]),
+    (PER_CORE, ["java-4.3", "kafka_python", "aiokafka", "franz", "segmentio"]),
+]
 ALIVE_MAX = 12
 STATIC_SESSION_MS = 20_000
 
 
 def tests():
+    """Under two minutes; GROUP_MINUTES=n adds everything that agrees with everything, and n minutes by the dice."""
     for mode, clients in TRIOS:
         yield f"members come and go, {mode}, each alone: {', '.join(clients)}", alone(mode, clients)
-    yield f"members come and go, {PER_MACHINE}, cooperative: java-4.3, confluent, sarama", alone(PER_MACHINE, ["java-4.3", "confluent", "sarama"], "cooperative-sticky")
-    yield f"one group of all that know range, {PER_CORE}", together(PER_CORE, RANGE, "range")
-    yield f"one group of all that know cooperative-sticky, {PER_MACHINE}", together(PER_MACHINE, COOPERATIVE, "cooperative-sticky")
-    for mode, clients in ((PER_CORE, ["java-4.3", "confluent", "franz"]), (PER_MACHINE, ["kafka_python", "aiokafka", "sarama"])):
+    agreed = RANGE if MINUTES else ["java-4.3", "segmentio", "kafka_python", "confluent", "franz"]
+    yield f"one group, range, {PER_CORE}: {', '.join(agreed)}", together(PER_CORE, agreed, "range")
+    for mode, clients in STATIC_TRIOS if MINUTES else STATIC_TRIOS[:1]:
         yield f"static members come back unnoticed, {mode}: {', '.join(clients)}", static(mode, clients)
-    for mode, clients in ((PER_MACHINE, ["java-3.9", "confluent", "kafkajs", "sarama"]), (PER_CORE, ["java-4.3", "kafka_python", "aiokafka", "franz", "segmentio"])):
+    for mode, clients in RESTARTED:
         yield f"groups through restarts, {mode}: {', '.join(clients)}", restarts(mode, clients)
     if MINUTES:
+        trio = ["java-4.3", "confluent", "sarama"]
+        yield f"members come and go, {PER_MACHINE}, each alone, cooperative: {', '.join(trio)}", alone(PER_MACHINE, trio, "cooperative-sticky")
+        yield f"one group, cooperative-sticky, {PER_MACHINE}: {', '.join(COOPERATIVE)}", together(PER_MACHINE, COOPERATIVE, "cooperative-sticky")
         yield f"groups at random for {MINUTES:g} minutes", at_random(MINUTES)

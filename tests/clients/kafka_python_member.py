@@ -27,7 +27,12 @@ consumer = KafkaConsumer(
 )
 consumer.subscribe([member.topic], listener=Listener())
 while not member.told_to_end:
-    found = consumer.poll(100)
+    try:
+        found = consumer.poll(100)
+    except KafkaError as error:
+        # So it tells that the broker is away; it goes on when it is asked again.
+        member.trouble(error)
+        continue
     member.records([(where.partition, one.offset, int(one.key)) for where, batch in found.items() for one in batch])
     if not (offsets := member.committing()):
         continue
