@@ -6,8 +6,8 @@
 use crate::client::cluster::{Cluster, Topic, partition_words, topic_name};
 use crate::client::connection::Connection;
 use crate::client::failure::Failure;
-use crate::wire::record_batch::{Batches, crc_matches};
-use crate::wire::records::{self, Record};
+use crate::wire::record_batch::{BatchError, BatchHeader, Batches, crc_matches};
+use crate::wire::records::{Record, Records};
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::{BrokerId, FetchRequest};
@@ -66,8 +66,10 @@ pub struct Consumer {
     look_again: Instant,
 }
 
-/// Answers that wait for the caller.
-const QUEUE_MAX: usize = 4;
+/// Pieces that wait for the caller.
+const QUEUE_MAX: usize = 16;
+/// Records that are handed over at once.
+const PIECE_RECORDS: usize = 4096;
 /// Record bytes of one answer, and of one partition in it. A larger batch comes alone.
 const ANSWER_BYTES_MAX: i32 = 8 * 1024 * 1024;
 const PARTITION_BYTES_MAX: i32 = 1024 * 1024;
@@ -202,6 +204,18 @@ struct Reader {
 /// The caller is gone: nobody wants more.
 struct NobodyListens;
 
+/// Why a partition is read no further.
+enum Stop {
+    NobodyListens,
+    Unreadable(Failure),
+}
+
+impl From<NobodyListens> for Stop {
+    fn from(_: NobodyListens) -> Stop {
+        Stop::NobodyListens
+    }
+}
+
 impl Reader {
     fn run(&mut self) {
         let _ = self.connection.wait_longer(HELD);
@@ -227,17 +241,13 @@ impl Reader {
                 self.tell(News::Lost(span, failure))?;
                 continue;
             }
-            let decoded = self.decode(at, data.records.unwrap_or_default());
-            let (records, failure) = match decoded {
-                Ok(records) => (records, None),
-                Err(failure) => (Vec::new(), Some(failure)),
-            };
-            if !records.is_empty() {
-                self.tell(News::Records(records))?;
-            }
-            if let Some(failure) = failure {
-                let span = self.spans.remove(at);
-                self.tell(News::Lost(span, failure))?;
+            match self.decode(at, data.records.unwrap_or_default()) {
+                Ok(()) => {}
+                Err(Stop::NobodyListens) => return Err(NobodyListens),
+                Err(Stop::Unreadable(failure)) => {
+                    let span = self.spans.remove(at);
+                    self.tell(News::Lost(span, failure))?;
+                }
             }
         }
         let before = self.spans.len();
@@ -267,15 +277,15 @@ impl Reader {
         if version >= 7 { request.with_session_epoch(-1) } else { request }
     }
 
-    /// The records of an answer from the span's next offset on, and the span moved behind them.
-    fn decode(&mut self, at: usize, bytes: Bytes) -> Result<Vec<Consumed>, Failure> {
-        let (mut span, mut found) = (self.spans[at], Vec::new());
+    /// Tells the records of an answer from the span's next offset on, and moves the span behind them.
+    fn decode(&mut self, at: usize, bytes: Bytes) -> Result<(), Stop> {
         self.turn = self.turn.wrapping_add(1) % self.spans.len();
         for batch in Batches::new(&bytes) {
+            let span = self.spans[at];
             let (range, header) = match batch {
                 Ok(batch) => batch,
                 // The last batch of an answer may be cut off; the next answer brings it whole.
-                Err(crate::wire::record_batch::BatchError::Incomplete) => break,
+                Err(BatchError::Incomplete) => break,
                 Err(error) => return Err(self.unreadable(&span, &format!("no record batch of format 2: {error:?}"))),
             };
             let batch = bytes.slice(range);
@@ -287,26 +297,44 @@ impl Reader {
                 continue;
             }
             if !header.is_control() {
-                let records = records::decode(&batch, &header).map_err(|why| self.unreadable(&span, why.0))?;
-                let wanted = records
-                    .into_iter()
-                    .filter(|record| record.offset >= span.next && span.end.is_none_or(|end| record.offset < end));
-                found.extend(wanted.map(|record| Consumed {
-                    partition: span.partition,
-                    leader_epoch: header.leader_epoch,
-                    producer_id: header.producer_id,
-                    producer_epoch: header.producer_epoch,
-                    record,
-                }));
+                self.tell_batch(at, &batch, &header)?;
             }
-            span.next = end;
+            self.spans[at].next = end;
         }
-        self.spans[at] = span;
-        Ok(found)
+        Ok(())
     }
 
-    fn unreadable(&self, span: &Span, why: &str) -> Failure {
-        self.told(span.partition, Failure::protocol("", format!("{why}; start behind it with --offset")), span.next)
+    /// Piece by piece: what is small on the wire may be millions of records.
+    fn tell_batch(&mut self, at: usize, batch: &Bytes, header: &BatchHeader) -> Result<(), Stop> {
+        let span = self.spans[at];
+        let records = Records::new(batch, header).map_err(|why| self.unreadable(&span, why.0))?;
+        let mut piece = Vec::new();
+        for record in records {
+            let record = record.map_err(|why| self.unreadable(&span, why.0))?;
+            if record.offset < span.next || span.end.is_some_and(|end| record.offset >= end) {
+                continue;
+            }
+            piece.push(Consumed {
+                partition: span.partition,
+                leader_epoch: header.leader_epoch,
+                producer_id: header.producer_id,
+                producer_epoch: header.producer_epoch,
+                record,
+            });
+            if piece.len() == PIECE_RECORDS {
+                self.spans[at].next = piece.last().map_or(span.next, |last| last.record.offset + 1);
+                self.tell(News::Records(std::mem::take(&mut piece)))?;
+            }
+        }
+        if !piece.is_empty() {
+            self.tell(News::Records(piece))?;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, span: &Span, why: &str) -> Stop {
+        let failure = Failure::protocol("", format!("{why}; start behind it with --offset"));
+        Stop::Unreadable(self.told(span.partition, failure, span.next))
     }
 
     fn told(&self, partition: i32, failure: Failure, offset: i64) -> Failure {

@@ -35,7 +35,7 @@ pub type PerPartition = BTreeMap<i32, Result<i64, Failure>>;
 /// record is that young.
 pub fn list(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, Asked)]) -> Result<PerPartition, Failure> {
     per_leader(cluster, topic, wanted, |cluster, leader, part| {
-        let answer = cluster.ask::<ListOffsetsRequest>(leader, |version| {
+        let answer = cluster.ask::<ListOffsetsRequest>(leader, |_| {
             let partitions = part.iter().map(|(partition, asked)| {
                 ListOffsetsPartition::default()
                     .with_partition_index(*partition)
@@ -44,7 +44,6 @@ pub fn list(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, Asked)]) -> Re
             });
             let asked =
                 ListOffsetsTopic::default().with_name(topic_name(&topic.name)).with_partitions(partitions.collect());
-            let _ = version;
             ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked])
         })?;
         let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);

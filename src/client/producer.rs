@@ -365,16 +365,28 @@ fn sequence_after(first: i32, records: usize) -> i32 {
     ((i64::from(first) + records as i64) % (i64::from(i32::MAX) + 1)) as i32
 }
 
-/// A producer id, or none if the broker gives none to us: then repetitions may double records, as with acks=1.
+/// A producer id of whichever broker gives one, or none if they give none to us: then repetitions may double records, as with
+/// acks=1. A broker that cannot be reached is no reason to wait: the records will show it.
 fn identity(cluster: &mut Cluster) -> Option<(i64, i16)> {
-    let node = cluster.brokers().next()?.node;
-    let answer = cluster.persist(|cluster| {
-        let answer = cluster.ask::<InitProducerIdRequest>(node, |_| {
-            InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000)
-        })?;
-        if answer.error_code == 0 { Ok(answer) } else { Err(Failure::code(answer.error_code, None)) }
-    });
-    answer.ok().map(|answer| (answer.producer_id.0, answer.producer_epoch))
+    let nodes: Vec<i32> = cluster.brokers().map(|broker| broker.node).collect();
+    let deadline = Instant::now() + cluster.patience().answer;
+    loop {
+        let mut passing = false;
+        for node in &nodes {
+            let answer = cluster.ask::<InitProducerIdRequest>(*node, |_| {
+                InitProducerIdRequest::default().with_transactional_id(None).with_transaction_timeout_ms(60_000)
+            });
+            match answer {
+                Ok(answer) if answer.error_code == 0 => return Some((answer.producer_id.0, answer.producer_epoch)),
+                Ok(answer) => passing |= Failure::code(answer.error_code, None).may_pass(),
+                Err(_) => {}
+            }
+        }
+        if !passing || Instant::now() > deadline {
+            return None;
+        }
+        std::thread::sleep(PAUSE);
+    }
 }
 
 #[cfg(test)]

@@ -69,26 +69,30 @@ pub(crate) fn bytes(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_string())
 }
 
+/// First version of CreateTopics in which -1 asks for the broker's defaults.
+const DEFAULTS_SINCE: i16 = 4;
+
 /// Creates topics, or with `dry` only asks whether it could be done.
 pub fn create(cluster: &mut Cluster, topics: &[NewTopic], dry: bool) -> Result<Vec<Verdict>, Failure> {
-    let wanted: Vec<CreatableTopic> = topics
-        .iter()
-        .map(|topic| {
-            let config = |(name, value): &(String, String)| {
-                CreatableTopicConfig::default().with_name(bytes(name)).with_value(Some(bytes(value)))
-            };
-            CreatableTopic::default()
-                .with_name(topic_name(&topic.name))
-                .with_num_partitions(topic.partitions)
-                .with_replication_factor(topic.replicas)
-                .with_configs(topic.configs.iter().map(config).collect())
-        })
-        .collect();
+    let wanted = |topic: &NewTopic, version: i16| {
+        let config = |(name, value): &(String, String)| {
+            CreatableTopicConfig::default().with_name(bytes(name)).with_value(Some(bytes(value)))
+        };
+        // Brokers before Kafka 2.4 have no default to give (KIP-464).
+        let one_of_old = if version < DEFAULTS_SINCE { 1 } else { -1 };
+        let partitions = if topic.partitions == -1 { one_of_old } else { topic.partitions };
+        let replicas = if topic.replicas == -1 { one_of_old as i16 } else { topic.replicas };
+        CreatableTopic::default()
+            .with_name(topic_name(&topic.name))
+            .with_num_partitions(partitions)
+            .with_replication_factor(replicas)
+            .with_configs(topic.configs.iter().map(config).collect())
+    };
     let timeout_ms = cluster.patience().timeout_ms();
     let (answer, broker) = cluster.ask_controller(
-        |_| {
+        |version| {
             CreateTopicsRequest::default()
-                .with_topics(wanted.clone())
+                .with_topics(topics.iter().map(|topic| wanted(topic, version)).collect())
                 .with_timeout_ms(timeout_ms)
                 .with_validate_only(dry)
         },

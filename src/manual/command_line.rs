@@ -16,7 +16,7 @@
 //! | `produce NAME [FILE...]` | [lines, files or JSON become records](produce_and_consume) |
 //! | `consume NAME` | [records become lines, any format, JSON](produce_and_consume) |
 //! | `cluster info` | id, controller, brokers; `-a`: the APIs of each broker with their versions |
-//! | `log inspect`, `log verify` | [files of a data directory](data_files), offline |
+//! | `log inspect`, `log verify` | [files of a data directory](log_files), offline |
 //! | `completions SHELL` | for bash, zsh, fish, elvish, powershell: `source <(corelane completions bash)` |
 //! | `man` | the manual page; `--dir DIR` writes one per command |
 //!
@@ -47,5 +47,5 @@
 //!
 //! An error in JSON has the fields `code` and `name` (null if no broker gave one), `message`, `broker` and `remedy`.
 
-pub mod data_files;
+pub mod log_files;
 pub mod produce_and_consume;

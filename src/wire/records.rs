@@ -31,16 +31,36 @@ pub struct Record {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Undecodable(pub &'static str);
 
-/// All records of one whole batch, decompressed. More than [`SCAN_BYTES_MAX`] bytes are refused.
-pub fn decode(batch: &Bytes, header: &BatchHeader) -> Result<Vec<Record>, Undecodable> {
-    let payload = batch.slice(HEADER_BYTES..header.total_bytes);
-    let records = if header.codec() == 0 { payload } else { inflate(header.codec(), &payload)? };
-    let mut reader = RecordReader { bytes: records, at: 0 };
-    let mut decoded = Vec::new();
-    for _ in 0..header.record_count.max(0) {
-        decoded.push(reader.record(header)?);
+/// The records of one batch, decompressed, one after the other: a small batch may hold millions. Ends with the first error.
+#[derive(Debug)]
+pub struct Records {
+    reader: RecordReader,
+    header: BatchHeader,
+    left: i32,
+}
+
+impl Records {
+    /// Of one whole batch. More than [`SCAN_BYTES_MAX`] decompressed bytes are refused.
+    pub fn new(batch: &Bytes, header: &BatchHeader) -> Result<Records, Undecodable> {
+        let payload = batch.slice(HEADER_BYTES..header.total_bytes);
+        let bytes = if header.codec() == 0 { payload } else { inflate(header.codec(), &payload)? };
+        Ok(Records { reader: RecordReader { bytes, at: 0 }, header: *header, left: header.record_count.max(0) })
     }
-    if reader.at < reader.bytes.len() { Err(Undecodable("bytes follow the last record")) } else { Ok(decoded) }
+}
+
+impl Iterator for Records {
+    type Item = Result<Record, Undecodable>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left > 0 {
+            let record = self.reader.record(&self.header);
+            self.left = if record.is_ok() { self.left - 1 } else { -1 };
+            return Some(record);
+        }
+        let behind = self.left == 0 && self.reader.at < self.reader.bytes.len();
+        self.left = -1;
+        behind.then_some(Err(Undecodable("bytes follow the last record")))
+    }
 }
 
 fn inflate(codec: i16, payload: &[u8]) -> Result<Bytes, Undecodable> {
@@ -54,6 +74,7 @@ fn inflate(codec: i16, payload: &[u8]) -> Result<Bytes, Undecodable> {
     Ok(Bytes::from(records))
 }
 
+#[derive(Debug)]
 struct RecordReader {
     bytes: Bytes,
     at: usize,
@@ -240,6 +261,10 @@ mod tests {
                 headers: Vec::new(),
             },
         ]
+    }
+
+    fn decode(batch: &Bytes, header: &BatchHeader) -> Result<Vec<Record>, Undecodable> {
+        Records::new(batch, header)?.collect()
     }
 
     fn batch(codec: i16) -> Bytes {

@@ -13,6 +13,7 @@ use corelane::wire::record_batch::{
     stamp, validate_for_produce,
 };
 use corelane::wire::record_heads::{RecordHead, RecordHeads};
+use corelane::wire::records::{BatchBuilder, Record, Records, Sequence};
 use kafka_protocol::records::RecordBatchDecoder;
 use std::io::Read;
 use std::time::Duration;
@@ -123,6 +124,7 @@ fn records() {
             let batch = &bytes[..header.total_bytes];
             let heads = bounded(batch.len(), 64, WINDOW_BYTES_MAX, || heads(batch, &header));
             check_scans(batch, &header, heads.as_deref());
+            check_whole_records(batch, &header, heads.as_deref());
             let inspected = check_inspections(batch);
             if let Some(heads) = &heads {
                 check_against_the_crate(batch, &header, heads);
@@ -145,6 +147,31 @@ fn heads(batch: &[u8], header: &BatchHeader) -> Option<Vec<RecordHead>> {
         all.push(head.ok()?);
     }
     heads.is_at_end().then_some(all)
+}
+
+/// Records read whole have the heads that are read alone, and come back when they are put into a batch again.
+fn check_whole_records(batch: &[u8], header: &BatchHeader, heads: Option<&[RecordHead]>) {
+    let bytes = Bytes::copy_from_slice(batch);
+    let whole = bounded(batch.len(), 256, WINDOW_BYTES_MAX + 2 * SCAN_BYTES_MAX as usize, || {
+        // As with heads, a bomb is not kept.
+        Records::new(&bytes, header).and_then(|records| records.take(10_000).collect::<Result<Vec<Record>, _>>())
+    });
+    let (Ok(whole), Some(heads)) = (whole, heads) else { return };
+    let head = |record: &Record| RecordHead {
+        offset_delta: (record.offset - header.base_offset) as i32,
+        timestamp: record.timestamp,
+        keyed: record.key.is_some(),
+    };
+    assert_eq!(whole.iter().map(head).collect::<Vec<_>>(), heads);
+    let mut builder = BatchBuilder::default();
+    whole.iter().for_each(|record| builder.push(record));
+    let again = builder.finish(Compression { codec: 0, gzip_level: -1 }, Sequence::NONE);
+    let read = parse_header(&again).expect("whole");
+    assert!(crc_matches(&again, &read));
+    let places = |(offset, record): (i64, &Record)| Record { offset, ..record.clone() };
+    let expect: Vec<Record> = (0..).zip(&whole).map(places).collect();
+    let found = Records::new(&again, &read).and_then(Iterator::collect::<Result<Vec<Record>, _>>);
+    assert_eq!(found.expect("readable"), expect);
 }
 
 /// A search finds what a walk finds.

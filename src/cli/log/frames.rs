@@ -13,7 +13,7 @@ use crate::log::segment::{EXTENT_HEADER_BYTES, StateBlock};
 use crate::log::segment_walk::{Part, SegmentWalk};
 use crate::metadata::log::frame::{ScanError, scan};
 use crate::wire::record_batch::{Batches, crc_matches};
-use crate::wire::records;
+use crate::wire::records::{Records, Undecodable};
 use bytes::Bytes;
 use std::fs::File;
 use std::path::Path;
@@ -206,14 +206,17 @@ impl Look {
         position: u64,
         tell: &mut Tell<'_>,
     ) -> Result<(), Trouble> {
-        let records = match records::decode(batch, header) {
+        let unreadable =
+            |why: Undecodable| Line { depth: 2, ..line(position, "record", false, vec![("what", Json::text(why.0))]) };
+        let records = match Records::new(batch, header) {
             Ok(records) => records,
-            Err(why) => {
-                let fields = vec![("what", Json::text(why.0))];
-                return tell(Line { depth: 2, ..line(position, "record", false, fields) });
-            }
+            Err(why) => return tell(unreadable(why)),
         };
         for record in records {
+            let record = match record {
+                Ok(record) => record,
+                Err(why) => return tell(unreadable(why)),
+            };
             let headers = record
                 .headers
                 .iter()
