@@ -9,6 +9,9 @@ const session = Number(settings.session)
 const COMMIT_MS = 300
 let commits = 0
 let pending = {}
+// A commit at a time. Where its consumer is not running, commitOffsets returns as if all were well: an event tells.
+let underWay = Promise.resolve()
+let acknowledged = false
 
 // One write, and never held back: what a killed member had printed is there.
 function say(event, more) {
@@ -20,11 +23,13 @@ async function commit(consumer) {
   pending = {}
   if (Object.keys(offsets).length === 0) return
   const number = ++commits
+  acknowledged = false
   say('committing', { commit: number, offsets })
   try {
     await consumer.commitOffsets(
       Object.entries(offsets).map(([partition, offset]) => ({ topic, partition: Number(partition), offset: String(offset) })),
     )
+    if (!acknowledged) throw new Error('nothing was sent')
     say('committed', { commit: number })
   } catch (error) {
     say('refused', { commit: number, error: String(error) })
@@ -39,7 +44,8 @@ async function main() {
     retry: { initialRetryTime: 100, maxRetryTime: 500, retries: 100 },
   })
   const consumer = kafka.consumer({ groupId, sessionTimeout: session, heartbeatInterval: Math.floor(session / 6), maxWaitTimeInMs: 100 })
-  const { GROUP_JOIN, REBALANCING, CRASH } = consumer.events
+  const { GROUP_JOIN, REBALANCING, CRASH, COMMIT_OFFSETS } = consumer.events
+  consumer.on(COMMIT_OFFSETS, () => (acknowledged = true))
   let mine = []
   consumer.on(GROUP_JOIN, ({ payload }) => {
     mine = payload.memberAssignment[topic] || []
@@ -63,10 +69,11 @@ async function main() {
       pending[batch.partition] = Number(batch.lastOffset()) + 1
     },
   })
-  const committing = setInterval(() => commit(consumer), COMMIT_MS)
+  const next = () => (underWay = underWay.then(() => commit(consumer)))
+  const committing = setInterval(next, COMMIT_MS)
   await ended
   clearInterval(committing)
-  await commit(consumer)
+  await next()
   await consumer.disconnect()
 }
 
