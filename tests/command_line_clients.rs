@@ -435,6 +435,55 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 }
 
 #[test]
+fn groups_are_listed_shown_moved_and_deleted() {
+    let bench = Bench::start("cli-group");
+    bench.run("topic create a -p 2").done();
+    bench.run_with("produce a -p 0", b"1\n2\n3\n4\n5\n").done();
+    assert_eq!(bench.run("group list").done(), "GROUP  STATE  TYPE  COORDINATOR\n");
+    bench.run("group describe g").complains(1, &["group g", "GROUP_ID_NOT_FOUND (69)", "group list"]);
+    bench.run("group seek g --to start").complains(1, &["group g", "--topic"]);
+    bench.run("group seek g --to start..end -T a").complains(2, &["range"]);
+    bench.run("group seek g --to 6 -T a -p 0").complains(1, &["topic a, partition 0", "offset 6", "end 5"]);
+    bench.run("group seek g --to start -T nowhere").complains(1, &["topic nowhere", "(3)"]);
+
+    let moved = bench.run("group seek g --to +2 -T a -o json").json();
+    assert_eq!((&moved[0]["before"], &moved[0]["committed"]), (&Value::Null, &Value::from(2)));
+    let whole = bench.run("group describe g -o json").json();
+    let first = &whole[0]["partitions"][0];
+    assert_eq!(
+        (&first["committed"], &first["end"], &first["lag"]),
+        (&Value::from(2), &Value::from(5), &Value::from(3))
+    );
+    assert_eq!((&whole[0]["state"], &whole[0]["lag"]), (&Value::from("Empty"), &Value::from(3)));
+    let shown = bench.run("group describe g").done();
+    assert!(shown.lines().any(|line| line.split_whitespace().eq(["a", "0", "2", "5", "3", "-"])), "{shown}");
+
+    // Without --topic: what the group has committed to, and only the partitions that are named.
+    bench.run("group seek g --to -1 -p 0 --dry-run").done();
+    assert_eq!(bench.run("group describe g -o json").json()[0]["lag"], 3);
+    bench.run("group seek g --to -1 -p 0").done();
+    assert_eq!(bench.run("group describe g -o json").json()[0]["lag"], 1);
+    bench.run("group seek g --to @2000-01-01").done();
+    assert_eq!(bench.run("group describe g -o json").json()[0]["lag"], 5);
+    bench.run("group seek g --to start -p 7").complains(1, &["group g", "no such partition"]);
+
+    bench.run("group seek other --to end -T a").done();
+    let names = |line: &str| {
+        let listed = bench.run(line).json();
+        let groups = listed.as_array().expect("a list").iter();
+        groups.map(|group| group["group"].as_str().expect("a name").to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("group list -o json"), ["g", "other"]);
+    assert_eq!(names("group list 'o*' --state empty -o json"), ["other"]);
+    assert!(names("group list --state stable -o json").is_empty());
+    assert!(bench.run("group delete other nobody").ends(3).err().contains("group nobody"));
+    // A topic that is gone takes what was committed to it along, and an empty group without commits is nothing.
+    bench.run("topic delete a").done();
+    assert!(names("group list -o json").is_empty());
+    bench.stop();
+}
+
+#[test]
 fn the_cluster_shows_itself() {
     let bench = Bench::start("cli-cluster");
     bench.run("topic create t -p 4").done();

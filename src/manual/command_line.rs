@@ -16,6 +16,10 @@
 //! | `produce NAME [FILE...]` | [lines, files or JSON become records](produce_and_consume) |
 //! | `consume NAME` | [records become lines, any format, JSON](produce_and_consume) |
 //! | `cluster info` | id, controller, brokers; `-a`: the APIs of each broker with their versions |
+//! | `group list [NAME...]` | `--state Empty,Stable,...` |
+//! | `group describe NAME...` | state, members with what is assigned to them, committed offsets beside the ends, lag |
+//! | `group seek NAME --to PLACE` | moves the offsets of a group without members to a [place](produce_and_consume#places): in the topics it has committed to, or in `-T`, where it may be new; `-p` partitions, `--dry-run` |
+//! | `group delete NAME...` | groups without members, with their offsets |
 //! | `log inspect`, `log verify` | [files of a data directory](log_files), offline |
 //! | `completions SHELL` | for bash, zsh, fish, elvish, powershell: `source <(corelane completions bash)` |
 //! | `man` | the manual page; `--dir DIR` writes one per command |
