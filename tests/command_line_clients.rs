@@ -9,9 +9,26 @@
 
 mod support;
 
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::list_offsets_response::{ListOffsetsPartitionResponse, ListOffsetsTopicResponse};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::produce_response::{PartitionProduceResponse, TopicProduceResponse};
+use kafka_protocol::messages::{
+    ApiKey, ApiVersionsResponse, BrokerId, FetchResponse, InitProducerIdResponse, ListOffsetsRequest,
+    ListOffsetsResponse, MetadataResponse, ProduceRequest, ProduceResponse, ProducerId, RequestHeader, ResponseHeader,
+    TopicName,
+};
+use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use support::Scratch;
 use support::process::{Broker, Machine, binary, free_ports};
@@ -336,6 +353,158 @@ fn what_goes_wrong_is_said_in_one_line() {
     bench.stop();
 }
 
+/// What an [`Actor`] plays.
+#[derive(Default)]
+struct Play {
+    /// Error codes of the next answers to Produce and Fetch; without one left they succeed.
+    codes: VecDeque<i16>,
+    /// Base sequences of the batches that came.
+    sequences: Vec<i32>,
+    /// How often the metadata was asked for.
+    metadata: usize,
+}
+
+/// A broker of one topic and one partition that refuses as it is told.
+struct Actor {
+    address: String,
+    play: Arc<Mutex<Play>>,
+}
+
+impl Actor {
+    fn start(codes: &[i16]) -> Actor {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let port = listener.local_addr().expect("bound").port();
+        let play = Arc::new(Mutex::new(Play { codes: codes.iter().copied().collect(), ..Play::default() }));
+        let shared = Arc::clone(&play);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&shared);
+                std::thread::spawn(move || while Actor::answer(&stream, port, &shared).is_some() {});
+            }
+        });
+        Actor { address: format!("127.0.0.1:{port}"), play }
+    }
+
+    /// One request; none when the connection ends.
+    fn answer(mut stream: &TcpStream, port: u16, play: &Mutex<Play>) -> Option<()> {
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).ok()?;
+        let mut frame = vec![0; i32::from_be_bytes(length) as usize];
+        stream.read_exact(&mut frame).ok()?;
+        let mut frame = Bytes::from(frame);
+        let (key, version) = (i16::from_be_bytes([frame[0], frame[1]]), i16::from_be_bytes([frame[2], frame[3]]));
+        let key = ApiKey::try_from(key).expect("a known key");
+        let header = RequestHeader::decode(&mut frame, key.request_header_version(version)).expect("a header");
+        let mut out = BytesMut::zeroed(4);
+        let answer = ResponseHeader::default().with_correlation_id(header.correlation_id);
+        answer.encode(&mut out, key.response_header_version(version)).expect("encodes");
+        Actor::body(key, version, frame, port, &mut play.lock().expect("no panic"), &mut out);
+        let length = out.len() as i32 - 4;
+        out[..4].copy_from_slice(&length.to_be_bytes());
+        stream.write_all(&out).ok()
+    }
+
+    fn body(key: ApiKey, version: i16, mut frame: Bytes, port: u16, play: &mut Play, out: &mut BytesMut) {
+        let topic = || TopicName(StrBytes::from_static_str("t"));
+        let encoded = match key {
+            ApiKey::ApiVersions => {
+                let spoken = [(0, 3, 8), (1, 4, 11), (2, 1, 5), (3, 1, 9), (18, 0, 3), (22, 0, 1)];
+                let api = |(key, min, max)| {
+                    ApiVersion::default().with_api_key(key).with_min_version(min).with_max_version(max)
+                };
+                ApiVersionsResponse::default().with_api_keys(spoken.map(api).to_vec()).encode(out, version)
+            }
+            ApiKey::Metadata => {
+                play.metadata += 1;
+                let host = StrBytes::from_static_str("127.0.0.1");
+                let broker = MetadataResponseBroker::default()
+                    .with_node_id(BrokerId(7))
+                    .with_host(host)
+                    .with_port(i32::from(port));
+                let partition = MetadataResponsePartition::default().with_leader_id(BrokerId(7)).with_leader_epoch(1);
+                let topic = MetadataResponseTopic::default().with_name(Some(topic())).with_partitions(vec![partition]);
+                MetadataResponse::default().with_brokers(vec![broker]).with_topics(vec![topic]).encode(out, version)
+            }
+            ApiKey::InitProducerId => InitProducerIdResponse::default()
+                .with_producer_id(ProducerId(5))
+                .with_producer_epoch(0)
+                .encode(out, version),
+            ApiKey::Produce => {
+                let asked = ProduceRequest::decode(&mut frame, version).expect("a request");
+                let batch = asked.topic_data[0].partition_data[0].records.clone().expect("records");
+                play.sequences.push(i32::from_be_bytes(batch[53..57].try_into().expect("4 bytes")));
+                let code = play.codes.pop_front().unwrap_or(0);
+                let partition = PartitionProduceResponse::default().with_error_code(code).with_base_offset(9);
+                let topic =
+                    TopicProduceResponse::default().with_name(topic()).with_partition_responses(vec![partition]);
+                ProduceResponse::default().with_responses(vec![topic]).encode(out, version)
+            }
+            ApiKey::ListOffsets => {
+                let asked = ListOffsetsRequest::decode(&mut frame, version).expect("a request");
+                let end = asked.topics[0].partitions[0].timestamp == -1;
+                let partition = ListOffsetsPartitionResponse::default().with_offset(i64::from(end) * 2);
+                let topic = ListOffsetsTopicResponse::default().with_name(topic()).with_partitions(vec![partition]);
+                ListOffsetsResponse::default().with_topics(vec![topic]).encode(out, version)
+            }
+            ApiKey::Fetch => {
+                let code = play.codes.pop_front().unwrap_or(0);
+                let records = support::batch::encode(None, &[b"one".to_vec(), b"two".to_vec()]);
+                let partition = PartitionData::default().with_error_code(code).with_high_watermark(2);
+                let partition = partition.with_records((code == 0).then(|| Bytes::from(records)));
+                let topic = FetchableTopicResponse::default().with_topic(topic()).with_partitions(vec![partition]);
+                FetchResponse::default().with_responses(vec![topic]).encode(out, version)
+            }
+            other => panic!("{other:?} is not asked"),
+        };
+        encoded.expect("encodes");
+    }
+
+    fn run(&self, line: &str, input: &[u8]) -> Said {
+        let mut command = Command::new(binary());
+        command.args(line.split_whitespace()).args(["-b", &self.address]);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        child.stdin.take().expect("piped").write_all(input).expect("fed");
+        Said { line: line.to_string(), output: child.wait_with_output().expect("it ends") }
+    }
+}
+
+const NOT_LEADER_OR_FOLLOWER: i16 = 6;
+const MESSAGE_TOO_LARGE: i16 = 10;
+const TOPIC_AUTHORIZATION_FAILED: i16 = 29;
+const DUPLICATE_SEQUENCE_NUMBER: i16 = 46;
+
+/// A leader that is none any more is looked for again, with the same sequence, so that nothing is doubled; within the patience, and
+/// no longer. What does not pass is not tried again.
+#[test]
+fn refusals_that_pass_are_tried_again_within_a_bound() {
+    let actor = Actor::start(&[NOT_LEADER_OR_FOLLOWER, NOT_LEADER_OR_FOLLOWER]);
+    let sent = actor.run("produce t -o json", b"one\ntwo\n").json();
+    assert_eq!((&sent[0]["records"], &sent[0]["first"]), (&Value::from(2), &Value::from(9)));
+    {
+        let play = actor.play.lock().expect("no panic");
+        assert_eq!(play.sequences, [0, 0, 0]);
+        assert!(play.metadata >= 4, "asked {} times", play.metadata);
+    }
+    let actor = Actor::start(&[DUPLICATE_SEQUENCE_NUMBER]);
+    actor.run("produce t", b"one\n").done();
+    let actor = Actor::start(&[MESSAGE_TOO_LARGE, 0, 0]);
+    actor.run("produce t", b"one\ntwo\nthree\n").done();
+    assert_eq!(actor.play.lock().expect("no panic").sequences, [0, 0, 1]);
+    let actor = Actor::start(&[TOPIC_AUTHORIZATION_FAILED]);
+    actor
+        .run("produce t", b"one\n")
+        .complains(1, &["partition 0", "broker 7", "TOPIC_AUTHORIZATION_FAILED (29)", "authenticate"]);
+    let actor = Actor::start(&[NOT_LEADER_OR_FOLLOWER; 1000]);
+    let began = Instant::now();
+    let words = ["topic t, partition 0", "broker 7 at 127.0.0.1", "NOT_LEADER_OR_FOLLOWER (6)"];
+    actor.run("produce t --timeout 1", b"one\n").complains(1, &words);
+    assert!((Duration::from_millis(700)..Duration::from_secs(10)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    actor.run("consume t --timeout 1", b"").complains(1, &words);
+    let actor = Actor::start(&[NOT_LEADER_OR_FOLLOWER, NOT_LEADER_OR_FOLLOWER]);
+    assert_eq!(actor.run("consume t", b"").done(), "one\ntwo\n");
+}
+
 /// An HTTP server, a listener that says nothing, and one that closes: a reason each, and in time.
 #[test]
 fn strangers_at_the_other_end_are_recognised() {
@@ -400,6 +569,8 @@ fn following_goes_on_through_a_restart_and_ends_cleanly() {
     bench.broker.take().expect("it runs").kill();
     writeln!(typed, "key:while it is down").expect("typed");
     std::thread::sleep(Duration::from_millis(300));
+    // With one core instead of two every partition of core 1 has another leader, at another port.
+    bench.machine.cores = 1;
     bench.broker = Some(bench.machine.start());
     assert_eq!(lines.recv_timeout(SOON).expect("read"), "while it is down");
     drop(typed);
