@@ -135,8 +135,8 @@ pub const GROUP_LOG_BYTES_MIN: usize = 1024 * 1024;
 pub const GROUP_LOG_LIVE_MULTIPLE: usize = 4;
 /// A new member that waits for its first rebalance is given up after this time (Kafka's number).
 pub const GROUP_NEW_MEMBER_WAIT_MS: u64 = 5 * 60 * 1_000;
-/// What the members of all groups of one coordinator partition may take: ids, metadata, assignments. Beyond it joins and assignments
-/// are refused.
-pub const GROUP_MEMBER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// What the committed offsets and stored groups of one coordinator partition may take; beyond it nothing more is committed.
-pub const GROUP_STATE_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// What the members of all groups of a core's coordinators may take: ids, metadata, assignments. Beyond it joins and assignments are
+/// refused.
+pub const GROUP_MEMBER_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What the committed offsets and stored groups of a core's coordinators may take; beyond it nothing more is committed.
+pub const GROUP_STATE_BYTES_MAX: usize = 512 * 1024 * 1024;

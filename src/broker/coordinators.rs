@@ -13,13 +13,14 @@ use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::gather::Gather;
 use crate::base::ids::{CoreId, TopicId, TopicPartition};
+use crate::base::limits::{GROUP_MEMBER_BYTES_MAX, GROUP_STATE_BYTES_MAX};
 use crate::base::map::Map;
 use crate::base::offset::Offset;
 use crate::broker::api::{Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::PartAnswer;
 use crate::coordinator::answers::{Caller, GroupRequest, GroupResponse, merge};
-use crate::coordinator::groups::Groups;
+use crate::coordinator::groups::{Groups, Room};
 use crate::log::core_log::{Append, AppendError, Appendable, Openness, Read};
 use crate::log::effect::{ReadError, Ticket};
 use crate::metadata::image::Image;
@@ -85,6 +86,16 @@ impl Coordinators {
         }
         let missing: usize = self.asked.values().map(|asked| asked.missing).sum();
         assert_eq!(missing, self.pieces.len());
+    }
+
+    /// What all coordinators of this core may take beyond what they have.
+    fn room(&self) -> Room {
+        let taken = self.seats.values().map(|seat| seat.groups.memory_bytes());
+        let (members, live) = taken.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        Room {
+            member_bytes: GROUP_MEMBER_BYTES_MAX.saturating_sub(members),
+            live_bytes: GROUP_STATE_BYTES_MAX.saturating_sub(live),
+        }
     }
 
     fn seat_of(&mut self, partition: TopicPartition) -> Option<(i32, &mut Seat)> {
@@ -305,6 +316,7 @@ impl Broker {
 
     fn ask_coordinator(&mut self, index: Option<i32>, caller: Caller, version: i16, piece: GroupRequest, now: Now) {
         let Broker { coordinators, image, .. } = self;
+        let room = piece.grows().then(|| coordinators.room());
         let seat = index.and_then(|index| coordinators.seats.get_mut(&index).map(|seat| (index, seat)));
         let refused = match &seat {
             None => Some(ErrorCode::NotCoordinator),
@@ -319,6 +331,9 @@ impl Broker {
         let known = |topic: &str, partition: i32| {
             image.topic_by_name(topic).is_some_and(|topic| topic.partition(partition).is_some())
         };
+        if let Some(room) = room {
+            seat.groups.set_room(room);
+        }
         seat.groups.handle(caller, version, piece, &known, now);
         coordinators.busy.insert(index);
     }

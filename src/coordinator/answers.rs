@@ -100,6 +100,11 @@ impl GroupRequest {
         })
     }
 
+    /// True if it may make a coordinator take more memory.
+    pub fn grows(&self) -> bool {
+        matches!(self, GroupRequest::Join(..) | GroupRequest::Sync(_) | GroupRequest::Commit(_))
+    }
+
     /// The same request, in pieces of one group each.
     pub fn pieces(self) -> Vec<GroupRequest> {
         match self {

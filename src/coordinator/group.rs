@@ -142,6 +142,19 @@ impl Group {
             && self.state == State::Empty
     }
 
+    /// What a promised id takes, its group perhaps included.
+    pub(super) fn promise_bytes(&self, id: &str) -> usize {
+        const FIXED_BYTES: usize = 768;
+        FIXED_BYTES + self.id.len() + 2 * id.len()
+    }
+
+    /// A promised id is used, given back or over: gives when it would have been.
+    pub(super) fn take_promise(&mut self, id: &str, member_bytes: &mut usize) -> Option<u64> {
+        let at_ms = self.promised.remove(id)?;
+        *member_bytes -= self.promise_bytes(id);
+        Some(at_ms)
+    }
+
     /// Could a member with these protocols belong to it?
     pub(super) fn supports(&self, protocol_type: &str, protocols: &[(Arc<str>, Bytes)]) -> bool {
         if self.members.is_empty() {

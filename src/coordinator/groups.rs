@@ -36,8 +36,18 @@ pub struct Groups {
     pub(super) snapshot: Snapshot,
     /// Bytes of what would have to be appended to say everything anew.
     pub(super) live_bytes: usize,
-    /// Kept of all members.
+    /// Kept of all members, and of ids that were given out.
     pub(super) member_bytes: usize,
+    pub(super) room: Room,
+}
+
+/// What a coordinator may take beyond what it has: the memory is its core's, which has others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// For members: ids, metadata, assignments.
+    pub member_bytes: usize,
+    /// For what is stored.
+    pub live_bytes: usize,
 }
 
 /// What every step of a group needs beside the group.
@@ -73,7 +83,18 @@ impl Groups {
             snapshot: Snapshot::default(),
             live_bytes: 0,
             member_bytes: 0,
+            room: Room { member_bytes: usize::MAX, live_bytes: usize::MAX },
         }
+    }
+
+    /// What the members take, and what is stored, in bytes, about.
+    pub fn memory_bytes(&self) -> (usize, usize) {
+        (self.member_bytes, self.live_bytes)
+    }
+
+    /// How much more this coordinator may take from here on.
+    pub fn set_room(&mut self, room: Room) {
+        self.room = room;
     }
 
     /// A request. Its answer comes out of [`Groups::poll_reply`], at once or later. `known`: whether a partition of a topic exists.
@@ -272,6 +293,7 @@ impl Groups {
             for (id, at_ms) in &group.promised {
                 assert!(self.timers.has(*at_ms, Timer::Member(group.id.clone(), id.clone())));
                 timers += 1;
+                bytes += group.promise_bytes(id);
             }
             timers += usize::from(group.rebalance_ms.is_some()) + usize::from(group.sync_ms.is_some());
             writes += group.writes;

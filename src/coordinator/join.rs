@@ -2,7 +2,7 @@
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::base::limits::{GROUP_MEMBER_BYTES_MAX, GROUP_NEW_MEMBER_WAIT_MS};
+use crate::base::limits::GROUP_NEW_MEMBER_WAIT_MS;
 use crate::base::prng::Prng;
 use crate::coordinator::answers::{Caller, ClientName, GroupResponse, join_refused, sync_refused};
 use crate::coordinator::group::{Group, InitialDelay, State};
@@ -67,7 +67,7 @@ impl Groups {
             return self.outbox.reply(caller, join_refused(code, &request.member_id));
         }
         let joining = Joining::of(caller, version, request, client);
-        let full = self.member_bytes + joining.member.bytes() > GROUP_MEMBER_BYTES_MAX;
+        let full = joining.member.bytes() + group_id.len() > self.room.member_bytes;
         self.with_new(group_id, now, |group, turn| group.join(joining, full, turn));
     }
 }
@@ -134,7 +134,7 @@ impl Group {
         }
         if joining.member_id.is_empty() {
             self.join_new(joining, turn);
-        } else if let Some(at_ms) = self.promised.remove(&joining.member_id) {
+        } else if let Some(at_ms) = self.take_promise(&joining.member_id, turn.member_bytes) {
             turn.timers.clear(at_ms, Timer::Member(self.id.clone(), joining.member_id.clone()));
             let id = joining.member_id.clone();
             self.let_in(id, joining, turn);
@@ -172,6 +172,7 @@ impl Group {
         let at_ms = turn.now.monotonic_ms() + session_ms;
         turn.timers.set(at_ms, Timer::Member(self.id.clone(), id.clone()));
         self.promised.insert(id.clone(), at_ms);
+        *turn.member_bytes += self.promise_bytes(&id);
         turn.reply(joining.caller, join_refused(ErrorCode::MemberIdRequired, &id));
     }
 

@@ -58,7 +58,7 @@ impl Group {
                 None => return ErrorCode::UnknownMemberId,
             }
         }
-        if let Some(at_ms) = self.promised.remove(&id) {
+        if let Some(at_ms) = self.take_promise(&id, turn.member_bytes) {
             turn.timers.clear(at_ms, Timer::Member(self.id.clone(), id));
             return ErrorCode::None;
         }

@@ -5,7 +5,6 @@
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::base::limits::GROUP_STATE_BYTES_MAX;
 use crate::coordinator::answers::{Caller, GroupResponse, commit_answer};
 use crate::coordinator::group::{Committed, Group, State, wire_text};
 use crate::coordinator::groups::{Groups, Turn, are_legal_texts, fits_a_batch};
@@ -38,7 +37,7 @@ impl Groups {
         let simple = request.generation_id_or_member_epoch < 0;
         let refusal = if !are_legal_texts([id]) {
             Some(ErrorCode::InvalidGroupId)
-        } else if self.live_bytes > GROUP_STATE_BYTES_MAX {
+        } else if self.room.live_bytes == 0 {
             Some(ErrorCode::InvalidCommitOffsetSize)
         } else if !simple && !self.groups.contains_key(id) {
             Some(if version < NAMES_UNKNOWN_GROUPS { ErrorCode::IllegalGeneration } else { ErrorCode::GroupIdNotFound })

@@ -2,7 +2,6 @@
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::base::limits::GROUP_MEMBER_BYTES_MAX;
 use crate::coordinator::answers::{Caller, GroupResponse, heartbeat_answer, join_refused, sync_refused};
 use crate::coordinator::group::{Group, State, wire_text};
 use crate::coordinator::groups::{Groups, Turn, fits_a_batch};
@@ -16,7 +15,7 @@ use std::sync::Arc;
 impl Groups {
     pub(super) fn sync(&mut self, caller: Caller, request: &SyncGroupRequest, now: Now) {
         let assigned: usize = request.assignments.iter().map(|one| one.assignment.len()).sum();
-        let full = self.member_bytes + assigned > GROUP_MEMBER_BYTES_MAX;
+        let full = assigned > self.room.member_bytes;
         let answered = self.with(&request.group_id, now, |group, turn| group.sync(caller, request, full, turn));
         if answered.is_none() {
             let code = unknown(&request.group_id);
@@ -180,7 +179,7 @@ impl Group {
 
     /// The timer of a member fired, or of an id that was promised.
     pub(super) fn session_over(&mut self, id: &str, turn: &mut Turn<'_>) {
-        if self.promised.remove(id).is_some() {
+        if self.take_promise(id, turn.member_bytes).is_some() {
             if self.state == State::PreparingRebalance {
                 self.rebalance_or_go_on(turn);
             }

@@ -439,6 +439,20 @@ fn is_mine(world: &mut World, client: Client, group: &str) -> bool {
     world.call(client, 3, &asked).node_id.0 == client.core as i32
 }
 
+/// Nobody but the coordinators writes to their topic (17), and it does not grow (37): each group would be looked for elsewhere.
+#[test]
+fn the_topic_of_the_coordinators_is_theirs() {
+    let mut world = World::new(2, &[QUICK]);
+    let client = coordinator(&mut world, "g");
+    let leader = world.leader(client, "__consumer_offsets", 0);
+    let client = world.connect(leader);
+    let batch = Batch { keyed: true, ..Batch::of(1) };
+    let request = produce_request(-1, &[("__consumer_offsets", 0, batch.encode())]);
+    assert_eq!(produced(&world.call(client, 9, &request))[0].error_code, 17);
+    let grown = world.call(client, 3, &crate::describe::grow_request("__consumer_offsets", 51));
+    assert_eq!(grown.results[0].error_code, 37);
+}
+
 /// Groups and offsets are what the log says, also after a restart, with another number of cores too: members go on in their generation.
 #[test]
 fn groups_survive_restarts_and_changes_of_cores() {

@@ -48,6 +48,24 @@ fn groups_hold_what_they_promise() {
     assert!(seen.is_everything(), "the schedules miss something: {seen:?}");
 }
 
+/// 100,000 members of 8 KiB each want to join one group: those that fit into the memory of their core are in, the others hear that
+/// the group is full; promised ids count too.
+#[test]
+fn members_beyond_the_memory_are_refused() {
+    const ROOM: usize = 16 << 20;
+    let mut world = World::new(1);
+    let mut codes = std::collections::BTreeMap::new();
+    for number in 0..100_000u64 {
+        let version = if number % 2 == 0 { 3 } else { 9 };
+        for code in world.join_large(number, version, 8 << 10, ROOM) {
+            *codes.entry(code).or_insert(0) += 1;
+        }
+    }
+    let (members, _) = world.memory_bytes();
+    assert!(members <= ROOM, "{members} bytes");
+    assert!(codes[&81] > 80_000 && codes[&79] > 500, "{codes:?}");
+}
+
 #[test]
 fn a_seed_repeats_itself() {
     let seed = Prng::new(number("FIRST_SEED", 7)).next_u64();

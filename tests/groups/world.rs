@@ -6,8 +6,8 @@ use corelane::base::config::GroupSettings;
 use corelane::base::error_code::ErrorCode;
 use corelane::base::offset::Offset;
 use corelane::base::prng::Prng;
-use corelane::coordinator::answers::{Caller, GroupRequest, GroupResponse};
-use corelane::coordinator::groups::Groups;
+use corelane::coordinator::answers::{Caller, ClientName, GroupRequest, GroupResponse};
+use corelane::coordinator::groups::{Groups, Room};
 use corelane::wire::messages::*;
 use corelane::wire::record_batch;
 use std::collections::{BTreeMap, BTreeSet};
@@ -104,7 +104,7 @@ impl World {
             initial_delay_ms: [0, 500, 3_000][prng.below(3) as usize],
             session_ms_min: 6_000,
             session_ms_max: 1_800_000,
-            members_max: 100,
+            members_max: 1_000_000,
             metadata_bytes_max: 4_096,
             // So short that offsets of groups without members go within a schedule.
             retention_ms: 60_000,
@@ -154,6 +154,34 @@ impl World {
 
     fn note(&mut self, what: u64) {
         self.trace = self.trace.rotate_left(7).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ what;
+    }
+
+    /// What members take, and what is stored.
+    pub fn memory_bytes(&self) -> (usize, usize) {
+        self.groups.memory_bytes()
+    }
+
+    /// Somebody new joins a group of many, which may take so much memory in all; gives the codes that came at once.
+    pub fn join_large(&mut self, number: u64, version: i16, metadata_bytes: usize, bytes_max: usize) -> Vec<i16> {
+        let metadata = vec![number as u8; metadata_bytes].into();
+        let protocol = JoinGroupRequestProtocol::default().with_name(StrBytes::from_static_str("range"));
+        let request = JoinGroupRequest::default()
+            .with_group_id(GroupId(StrBytes::from_static_str("large")))
+            .with_session_timeout_ms(10_000)
+            .with_rebalance_timeout_ms(30_000)
+            .with_protocol_type(StrBytes::from_static_str("consumer"))
+            .with_protocols(vec![protocol.with_metadata(metadata)]);
+        let client = ClientName { id: "many".to_string(), host: "/127.0.0.1".to_string() };
+        let left = bytes_max.saturating_sub(self.memory_bytes().0);
+        self.groups.set_room(Room { member_bytes: left, live_bytes: usize::MAX });
+        self.groups.handle(Caller(number), version, GroupRequest::Join(request, client), &|_, _| true, self.now);
+        let mut codes = Vec::new();
+        while let Some((_, response)) = self.groups.poll_reply() {
+            if let GroupResponse::Join(answer) = response {
+                codes.push(answer.error_code);
+            }
+        }
+        codes
     }
 
     /// One thing happens.

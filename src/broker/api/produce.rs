@@ -10,6 +10,7 @@
 //! - A record without a key on a compacted topic is INVALID_RECORD, one with a timestamp too far from the broker's clock
 //!   INVALID_TIMESTAMP, and the answer names it (8 on). Only topics with configs of their own have every batch looked into.
 //! - What is compressed, or to be compressed anew (`compression.type`), is looked into on another thread; the request is held.
+//! - Topics of the coordinators (`__consumer_offsets`) get INVALID_TOPIC_EXCEPTION, as in Kafka.
 //! - Null records get INVALID_REQUEST (Kafka never answers them). UNKNOWN_SERVER_ERROR is never sent.
 
 use crate::base::clock::Now;
@@ -20,7 +21,7 @@ use crate::broker::broker::Broker;
 use crate::broker::delayed::produce::{ParkedProduce, ProduceWait};
 use crate::broker::event::Effect;
 use crate::broker::forwarding::PartAnswer;
-use crate::broker::partition::{Led, NotLed, find_led};
+use crate::broker::partition::{INTERNAL_TOPICS, Led, NotLed, find_led};
 use crate::log::core_log::{Append, AppendError, Appendable, CoreLog, Openness};
 use crate::metadata::topic_config::{TimestampType, TopicSettings};
 use crate::metadata::topics::Topic;
@@ -122,11 +123,8 @@ impl ProduceRun {
             image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
         while let Some(partition) = requested.partitions.get_mut(self.partition_at) {
             let index = partition.index;
-            let led = match &target {
-                _ if !(-1..=1).contains(&self.request.acks) => Err(Refusal::plain(ErrorCode::InvalidRequiredAcks)),
-                None => Err(Refusal::plain(ErrorCode::UnknownTopicOrPartition)),
-                Some(target) => find_led(image, *core, target.topic, index).map_err(Refusal::NotLed),
-            };
+            let led = check_target(self.request.acks, target.as_ref())
+                .and_then(|target| find_led(image, *core, target.topic, index).map_err(Refusal::NotLed));
             let done = match led {
                 Err(refusal) => Err(refusal),
                 Ok(led) => {
@@ -263,6 +261,19 @@ impl Refusal {
             Refusal::Wait(_) | Refusal::Inspect(_) => unreachable!("a wait is no answer"),
         }
     }
+}
+
+/// The topic of a partition, if anybody may produce to it like this.
+fn check_target<'a, 'b>(acks: i16, target: Option<&'b Target<'a>>) -> Result<&'b Target<'a>, Refusal> {
+    if !(-1..=1).contains(&acks) {
+        return Err(Refusal::plain(ErrorCode::InvalidRequiredAcks));
+    }
+    let target = target.ok_or(Refusal::plain(ErrorCode::UnknownTopicOrPartition))?;
+    if INTERNAL_TOPICS.contains(&target.topic.name.as_str()) {
+        let why = "only coordinators write to internal topics";
+        return Err(Refusal::Code(ErrorCode::InvalidTopicException, Some(why)));
+    }
+    Ok(target)
 }
 
 /// A batch that was appended, or was there before.

@@ -66,6 +66,12 @@ impl Growth<'_> {
                 asked.name
             ));
         }
+        if asked.name == "__consumer_offsets" {
+            // More of them, and every group would be looked for in another one.
+            return invalid(
+                "Groups are placed by the number of partitions of __consumer_offsets: it stays.".to_string(),
+            );
+        }
         let additional = (asked.count - present) as usize;
         check_partition_bounds(self.image, self.records.len() + additional)?;
         let mut cores = vec![None; additional];
