@@ -46,6 +46,9 @@ pub struct Consume {
     /// Writes a JSON object per line; bytes that are not UTF-8 as {"base64": "..."}
     #[arg(short = 'J', long)]
     json: bool,
+    /// Leaves out records of transactions that were aborted, and ends before those that are open
+    #[arg(long)]
+    read_committed: bool,
     /// Shows no progress
     #[arg(short, long)]
     quiet: bool,
@@ -86,7 +89,7 @@ impl Consume {
         let mut cluster = self.reach.cluster(environment)?;
         let topic = cluster.topic(&self.topic, false)?;
         let spans = self.spans(&mut cluster, &topic, range)?;
-        self.read(Consumer::start(cluster, topic, spans), &style)
+        self.read(Consumer::start(cluster, topic, spans, self.read_committed), &style)
     }
 
     /// What to read of each partition.
@@ -103,7 +106,8 @@ impl Consume {
             let wanted: Vec<(i32, Asked)> = partitions.iter().map(|partition| (*partition, asked)).collect();
             offsets::list(cluster, topic, &wanted)?.into_values().collect()
         };
-        let (starts, ends) = (ask(Some(Asked::Start))?, ask(Some(Asked::End))?);
+        let (starts, ends) =
+            (ask(Some(Asked::Start))?, ask(Some(if self.read_committed { Asked::StableEnd } else { Asked::End }))?);
         let (from_times, to_times) = (ask(range.from.asked())?, ask(range.to.and_then(Place::asked))?);
         let (mut spans, mut misplaced) = (Vec::new(), Vec::new());
         for (index, partition) in partitions.iter().enumerate() {

@@ -10,8 +10,9 @@ use crate::wire::record_batch::{BatchError, BatchHeader, Batches, crc_matches};
 use crate::wire::records::{Record, Records};
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_response::AbortedTransaction;
 use kafka_protocol::messages::{BrokerId, FetchRequest};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -64,6 +65,7 @@ pub struct Consumer {
     sender: SyncSender<News>,
     ready: VecDeque<Consumed>,
     look_again: Instant,
+    read_committed: bool,
 }
 
 /// Pieces that wait for the caller.
@@ -80,8 +82,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 const UNKNOWN_TOPIC_OR_PARTITION: i16 = 3;
 
 impl Consumer {
-    /// Begins to read. Empty spans are passed over.
-    pub fn start(cluster: Cluster, topic: Topic, spans: Vec<Span>) -> Consumer {
+    /// Begins to read. Empty spans are passed over. With `read_committed` so are records of transactions that were aborted, and
+    /// those of open ones wait.
+    pub fn start(cluster: Cluster, topic: Topic, spans: Vec<Span>, read_committed: bool) -> Consumer {
         let (sender, news) = sync_channel(QUEUE_MAX);
         let open = spans.into_iter().filter(|span| span.end.is_none_or(|end| span.next < end));
         let homeless: Vec<_> = open.map(|span| (span, None)).collect();
@@ -95,6 +98,7 @@ impl Consumer {
             sender,
             ready: VecDeque::new(),
             look_again: Instant::now(),
+            read_committed,
         }
     }
 
@@ -186,7 +190,8 @@ impl Consumer {
 
     fn read_from(&mut self, connection: Connection, spans: Vec<Span>) {
         let sender = self.sender.clone();
-        let mut reader = Reader { connection, topic: self.topic.name.clone(), spans, sender, turn: 0 };
+        let (topic, read_committed) = (self.topic.name.clone(), self.read_committed);
+        let mut reader = Reader { connection, topic, spans, sender, turn: 0, read_committed };
         std::thread::spawn(move || reader.run());
     }
 }
@@ -199,6 +204,33 @@ struct Reader {
     sender: SyncSender<News>,
     /// Who comes first in the next request, so that one partition's large answers starve no other.
     turn: usize,
+    read_committed: bool,
+}
+
+/// Transactions that were aborted, as an answer names them: producer and first offset. Without read_committed none is named.
+struct Aborted {
+    /// By first offset, the last one first.
+    later: Vec<AbortedTransaction>,
+    /// Producers whose transaction at this place is one of them.
+    here: BTreeSet<i64>,
+}
+
+impl Aborted {
+    fn new(mut later: Vec<AbortedTransaction>) -> Aborted {
+        later.sort_by_key(|transaction| std::cmp::Reverse(transaction.first_offset));
+        Aborted { later, here: BTreeSet::new() }
+    }
+
+    /// True if the batch belongs to one of them. To be asked of every batch in order; the marker that ends a transaction is one.
+    fn holds(&mut self, header: &BatchHeader, end: i64) -> bool {
+        while let Some(begun) = self.later.pop_if(|transaction| transaction.first_offset < end) {
+            self.here.insert(begun.producer_id.0);
+        }
+        if header.is_control() {
+            return self.here.remove(&header.producer_id);
+        }
+        header.is_transactional() && self.here.contains(&header.producer_id)
+    }
 }
 
 /// The caller is gone: nobody wants more.
@@ -241,7 +273,8 @@ impl Reader {
                 self.tell(News::Lost(span, failure))?;
                 continue;
             }
-            match self.decode(at, data.records.unwrap_or_default()) {
+            let aborted = Aborted::new(data.aborted_transactions.unwrap_or_default());
+            match self.decode(at, data.records.unwrap_or_default(), aborted) {
                 Ok(()) => {}
                 Err(Stop::NobodyListens) => return Err(NobodyListens),
                 Err(Stop::Unreadable(failure)) => {
@@ -273,12 +306,13 @@ impl Reader {
             .with_max_wait_ms(HELD.as_millis() as i32)
             .with_min_bytes(1)
             .with_max_bytes(ANSWER_BYTES_MAX)
+            .with_isolation_level(i8::from(self.read_committed))
             .with_topics(vec![topic]);
         if version >= 7 { request.with_session_epoch(-1) } else { request }
     }
 
     /// Tells the records of an answer from the span's next offset on, and moves the span behind them.
-    fn decode(&mut self, at: usize, bytes: Bytes) -> Result<(), Stop> {
+    fn decode(&mut self, at: usize, bytes: Bytes, mut aborted: Aborted) -> Result<(), Stop> {
         self.turn = self.turn.wrapping_add(1) % self.spans.len();
         for batch in Batches::new(&bytes) {
             let span = self.spans[at];
@@ -293,10 +327,11 @@ impl Reader {
                 return Err(self.unreadable(&span, "the checksum of the record batch does not match"));
             }
             let end = header.base_offset + i64::from(header.last_offset_delta) + 1;
+            let is_aborted = aborted.holds(&header, end);
             if end <= span.next {
                 continue;
             }
-            if !header.is_control() {
+            if !header.is_control() && !is_aborted {
                 self.tell_batch(at, &batch, &header)?;
             }
             self.spans[at].next = end;
@@ -356,3 +391,47 @@ impl Reader {
 }
 
 const LEADER_NOT_AVAILABLE: i16 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::record_batch::parse_header;
+    use crate::wire::records::{BatchBuilder, Sequence};
+    use kafka_protocol::messages::ProducerId;
+
+    const TRANSACTIONAL: u8 = 0x10;
+    const CONTROL: u8 = 0x20;
+
+    fn header(producer_id: i64, bits: u8) -> BatchHeader {
+        let mut builder = BatchBuilder::default();
+        builder.push(&Record::default());
+        let sequence = Sequence { producer_id, epoch: 0, first: 0 };
+        let none = crate::wire::compression::Compression { codec: 0, gzip_level: -1 };
+        let mut batch = builder.finish(none, sequence).to_vec();
+        batch[22] |= bits;
+        parse_header(&batch).expect("whole")
+    }
+
+    /// Producer 1 aborts offsets 0 to 2, commits from 5 on; producer 2 aborts 3 to 6; producer 3 takes no part.
+    #[test]
+    fn aborted_transactions_end_at_their_markers() {
+        let aborted = |producer_id, first_offset| {
+            AbortedTransaction::default().with_producer_id(ProducerId(producer_id)).with_first_offset(first_offset)
+        };
+        let mut transactions = Aborted::new(vec![aborted(2, 3), aborted(1, 0)]);
+        let steps = [
+            (1, TRANSACTIONAL, true),
+            (3, 0, false),
+            (1, TRANSACTIONAL | CONTROL, true),
+            (2, TRANSACTIONAL, true),
+            (3, 0, false),
+            (1, TRANSACTIONAL, false),
+            (2, TRANSACTIONAL | CONTROL, true),
+            (2, TRANSACTIONAL, false),
+            (1, TRANSACTIONAL | CONTROL, false),
+        ];
+        for (offset, (producer, bits, expect)) in (0..).zip(steps) {
+            assert_eq!(transactions.holds(&header(producer, bits), offset + 1), expect, "offset {offset}");
+        }
+    }
+}

@@ -14,6 +14,8 @@ pub enum Asked {
     Start,
     /// The one that the next record gets.
     End,
+    /// The first record of a transaction that is open; without one, the end.
+    StableEnd,
     /// The first record of this time (milliseconds) or later; the end if there is none.
     Time(i64),
 }
@@ -21,7 +23,7 @@ pub enum Asked {
 impl Asked {
     fn timestamp(self) -> i64 {
         match self {
-            Asked::End => -1,
+            Asked::End | Asked::StableEnd => -1,
             Asked::Start => -2,
             Asked::Time(time) => time,
         }
@@ -35,7 +37,8 @@ pub type PerPartition = BTreeMap<i32, Result<i64, Failure>>;
 /// record is that young.
 pub fn list(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, Asked)]) -> Result<PerPartition, Failure> {
     per_leader(cluster, topic, wanted, |cluster, leader, part| {
-        let answer = cluster.ask::<ListOffsetsRequest>(leader, |_| {
+        let isolation = i8::from(part.iter().any(|(_, asked)| *asked == Asked::StableEnd));
+        let answer = cluster.ask::<ListOffsetsRequest>(leader, |version| {
             let partitions = part.iter().map(|(partition, asked)| {
                 ListOffsetsPartition::default()
                     .with_partition_index(*partition)
@@ -44,7 +47,8 @@ pub fn list(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, Asked)]) -> Re
             });
             let asked =
                 ListOffsetsTopic::default().with_name(topic_name(&topic.name)).with_partitions(partitions.collect());
-            ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked])
+            let request = ListOffsetsRequest::default().with_replica_id(BrokerId(-1)).with_topics(vec![asked]);
+            if version >= 2 { request.with_isolation_level(isolation) } else { request }
         })?;
         let partitions = answer.topics.iter().flat_map(|topic| &topic.partitions);
         Ok(partitions.map(|partition| (partition.partition_index, partition.error_code, partition.offset)).collect())

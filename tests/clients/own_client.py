@@ -12,6 +12,7 @@ from java import NEW, OLD, process_line
 from kafka_server import KafkaServer
 from kcat import CODECS
 from process import Process
+from python_libraries import python
 
 # The same words mean the same to kcat and to us. kcat shows no null header value apart from an empty one, so there is none.
 FORMAT = "%t %p %o %T %K %k %S %h %s;\n"
@@ -153,10 +154,33 @@ def on_kafka(version):
         try:
             everything(server.address)
             both_ways(server.address, "zstd")
+            if version == NEW:
+                transactions(server)
         finally:
             server.stop()
 
     return test
+
+
+def transactions(server):
+    """What a transaction aborted is left out when that is asked for, and what is behind an open one."""
+    own(server.address, "topic", "create", "transactions", "-p", "1")
+    program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "confluent_transactions.py")
+    writer = Process([python("confluent"), "-B", program, server.address, "transactions"])
+    writer.wait_for_lines(1)
+    every = own(server.address, "consume", "transactions").splitlines()
+    committed = own(server.address, "consume", "transactions", "--read-committed").splitlines()
+    kcats = kcat("-C", "-b", server.address, "-t", "transactions", "-o", "beginning", "-e", "-q", "-X", "isolation.level=read_committed").splitlines()
+    words = [line.split()[0] for line in every]
+    assert [words.count(word) for word in (b"first", b"gone", b"second", b"open", b"plain")] == [100, 100, 100, 100, 4], words
+    assert committed == kcats, (len(committed), len(kcats))
+    assert [line for line in every if line in set(committed)] == committed
+    words = [line.split()[0] for line in committed]
+    assert [words.count(word) for word in (b"first", b"gone", b"second", b"open")] == [100, 0, 100, 0], words
+    # From inside the aborted one.
+    numbered = own(server.address, "consume", "transactions", "--read-committed", "-f", "%o %v\n").splitlines()
+    inside = [line for line in numbered if int(line.split()[0]) >= 150]
+    assert own(server.address, "consume", "transactions", "--read-committed", "-o", "150", "-f", "%o %v\n").splitlines() == inside
 
 
 def tests():

@@ -44,7 +44,8 @@
 //!
 //! It ends where the partitions ended when it began, or after `-n N` records, or never with `--follow`. Records of a partition come in
 //! order; which partition comes first is anybody's guess. It asks for no group and commits nothing. Records of transactions that are
-//! open or aborted are shown too, as Kafka's console consumer does by default; what does not match its checksum is refused.
+//! open or aborted are shown too, as Kafka's console consumer does by default; `--read-committed` leaves out the aborted ones and ends before
+//! the first open one. What does not match its checksum is refused.
 //!
 //! # Places
 //!
