@@ -38,15 +38,15 @@ impl Broker {
     }
 
     pub(super) fn pressure(&self) -> Pressure {
-        let no_memory = self.is_full() || self.sessions.waits_for_memory_since().is_some();
-        let no_parts = self.splits.parts() >= FORWARDED_PARTS_MAX;
-        Pressure { no_memory, no_parts }
+        let no_memory = self.has_no_memory() || self.sessions.waits_for_memory_since().is_some();
+        Pressure { no_memory, no_parts: self.has_no_parts() }
     }
 
     /// What may go on because there is memory again, a request per connection in turn; true if anything did.
     pub(super) fn spend_memory(&mut self, now: Now) -> bool {
         let mut progress = false;
-        while !self.is_full()
+        while !self.has_no_memory()
+            && !self.has_no_parts()
             && let Some(connection) = self.sessions.take_waiting_for_memory()
         {
             progress = true;
@@ -59,15 +59,21 @@ impl Broker {
         progress
     }
 
-    /// No request with an answer of unknown size may begin, or none that would be forwarded.
-    fn is_full(&self) -> bool {
+    /// No request with an answer of unknown size may begin.
+    fn has_no_memory(&self) -> bool {
         self.answer_bytes() > self.settings.fetch_memory_bytes + ANSWERS_BESIDE_BYTES_MAX
-            || self.splits.parts() >= FORWARDED_PARTS_MAX
+    }
+
+    /// No request may begin that could be forwarded.
+    fn has_no_parts(&self) -> bool {
+        self.splits.parts() >= FORWARDED_PARTS_MAX
     }
 
     /// Since when (monotonic milliseconds) somebody waits for memory that others hold.
     pub fn starves_since_ms(&self) -> Option<u64> {
-        self.fetches.starves_since_ms().into_iter().chain(self.sessions.waits_for_memory_since()).min()
+        // Those that wait for parts to end are woken by that, and no memory would help them.
+        let others = self.sessions.waits_for_memory_since().filter(|_| !self.has_no_parts());
+        self.fetches.starves_since_ms().into_iter().chain(others).min()
     }
 
     /// True if there is memory for an answer.

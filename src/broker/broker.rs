@@ -242,6 +242,11 @@ impl Broker {
         &self.counters
     }
 
+    /// Parts of requests that other cores work on now (tests look at it).
+    pub fn forwarded_parts(&self) -> usize {
+        self.splits.parts()
+    }
+
     /// The core's log (tests and the simulator look into it).
     pub fn log(&self) -> &CoreLog {
         &self.log

@@ -56,7 +56,7 @@
 //! A core has at most [`FORWARDED_PARTS_MAX`](crate::base::limits::FORWARDED_PARTS_MAX) parts under way; beyond it its clients'
 //! requests wait. Forwarded requests count as kept by their connection, whose reading pauses at the same limits as ever, and by
 //! its core. Memory for the answers of a split Fetch is set aside of the asking core's `fetch.memory.bytes` before the owners are
-//! asked. A client that leaves takes its parts with it: owners forget its session.
+//! asked; owners do not wait for memory of their own, else two cores that ask each other could wait for ever. A client that leaves takes its parts with it: owners forget its session.
 //!
 //! # What it costs
 //!

@@ -2,6 +2,7 @@
 
 use crate::client::*;
 use crate::world::{Client, World};
+use corelane::base::limits::FORWARDED_PARTS_MAX;
 use kafka_protocol::messages::*;
 
 /// Two cores, a topic with four partitions, a client on each core.
@@ -240,4 +241,57 @@ fn clients_leave_while_their_parts_are_under_way() {
     world.advance(100);
     assert_eq!(outcomes(&world.receive::<ProduceRequest>(clients[0])), [(0, 7)]);
     assert_eq!(world.stopped, [true, true]);
+}
+
+/// Found by thousands of clients of one broker: each core had set all its memory for answers aside for what it asked the other
+/// one, where its parts waited for memory. No Fetch with data was answered any more.
+#[test]
+fn cores_that_ask_each_other_do_not_wait_for_each_others_memory() {
+    let mut world = World::new(2, &[("fetch.memory.bytes", "4194304")]);
+    let first = world.connect(0);
+    world.create_topic(first, "t", 4, &[]);
+    for partition in 0..4 {
+        world.produce(first, "t", partition, Batch::of(1));
+    }
+    let readers: Vec<_> = (0..40).map(|number| world.connect(number % 2)).collect();
+    world.run();
+    world.hold_mesh = true;
+    for (number, reader) in readers.iter().enumerate() {
+        let away = partition_on(&world, 1 - number % 2, 0);
+        world.post(*reader, 11, &fetch_request(1, 0, &[("t", away, 0)]));
+    }
+    world.run();
+    assert!(world.brokers.iter().all(|broker| broker.starves_since_ms().is_some()), "what is asked for is bounded");
+    world.hold_mesh = false;
+    world.run();
+    for reader in readers {
+        assert_eq!(batches(&fetched(&world.receive::<FetchRequest>(reader))[0]).len(), 1);
+    }
+    assert!(world.brokers.iter().all(|broker| broker.starves_since_ms().is_none()));
+}
+
+/// As many parts as may be are under way: further requests wait, the core does not turn idly (the world would never end its
+/// run), and all are answered in their order when the other core answers.
+#[test]
+fn parts_under_way_are_bounded_and_nobody_turns_idly_meanwhile() {
+    let (mut world, _) = started();
+    let away = partition_on(&world, 1, 0);
+    let per_client = 200;
+    let clients: Vec<_> = (0..FORWARDED_PARTS_MAX / per_client + 10).map(|_| world.connect(0)).collect();
+    world.run();
+    world.hold_mesh = true;
+    let request = crate::list_offsets::request("t", &[(away, -1)]);
+    for client in &clients {
+        (0..per_client).for_each(|_| world.post(*client, 5, &request));
+        world.run();
+    }
+    assert_eq!(world.brokers[0].forwarded_parts(), FORWARDED_PARTS_MAX);
+    world.hold_mesh = false;
+    world.run();
+    for client in clients {
+        for _ in 0..per_client {
+            assert_eq!(world.receive::<ListOffsetsRequest>(client).topics[0].partitions[0].offset, 0);
+        }
+    }
+    assert_eq!(world.brokers[0].forwarded_parts(), 0);
 }

@@ -5,6 +5,9 @@
 //! the bytes received, and the log stays short; afterwards everything acknowledged is read back. Each malformed frame has
 //! to get what the protocol has for it: an answer if it can be understood, else its own connection closed and nothing more.
 //!
+//! In both advertise modes. Beside it thousands of connections, idle and busy, and clients behind a proxy that dribbles,
+//! delays and cuts.
+//!
 //! `HOSTILE=` seconds of the phase with all at once, `ASSERT_MS=` longest wait for an acknowledgement on a machine that is
 //! busy with something else.
 
@@ -17,12 +20,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod crowd;
 mod greedy;
 mod group_samples;
 mod lateness;
 mod malformed;
 mod oracle;
 mod peer;
+mod proxied;
+mod proxy;
 mod samples;
 mod sluggish;
 mod witness;
@@ -58,20 +64,30 @@ struct Stage {
     machine: Machine,
     /// Of the broker's process.
     pid: u32,
-    addresses: Vec<String>,
+    /// Where clients reach each core, and the partition of [`CALM`] and [`BULK`] that it leads.
+    cores: Vec<(String, i32)>,
     samples: Vec<samples::Sample>,
     /// Log ends of [`BULK`].
     bulk_end: i64,
 }
 
-fn prepare(scratch: &Scratch, cores: usize) -> (Stage, Broker) {
-    let machine = Machine::new(&scratch.path().join("data"), scratch.path(), cores)
+/// How clients see the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Advertise {
+    PerCore,
+    PerMachine,
+}
+
+fn prepare(scratch: &Scratch, cores: usize, advertise: Advertise, bulk_mb: usize) -> (Stage, Broker) {
+    let mut machine = Machine::new(&scratch.path().join("data"), scratch.path(), cores)
         .with("journal.file.bytes", 16 << 20)
         .with("tail.cache.bytes", 4 << 20);
+    machine.advertise(advertise == Advertise::PerMachine);
     let broker = machine.start();
-    let addresses = broker.ready().listeners.clone();
+    let listeners = &broker.ready().listeners;
+    let addresses: Vec<String> = listeners.iter().cycle().take(cores).cloned().collect();
     let mut connection = Connection::open(&addresses[0]).expect("connects");
-    for topic in [CALM, BULK] {
+    for topic in [CALM, BULK, proxied::TOPIC] {
         connection.create_topic(topic, cores as i32, &[]).expect("topic");
     }
     connection.create_topic(samples::TOPIC, 2, &[]).expect("topic");
@@ -82,20 +98,21 @@ fn prepare(scratch: &Scratch, cores: usize) -> (Stage, Broker) {
     let topic_id = Uuid::from_bytes(leaders[2].as_ref().expect("target").id);
     for (address, partition) in addresses.iter().zip(0..) {
         let mut connection = Connection::open(address).expect("connects");
-        for number in 0..BULK_MB {
+        for number in 0..bulk_mb {
             let bytes = batch::encode(None, &[vec![number as u8; (1 << 20) - 200]]);
             connection.produce(BULK, partition, bytes).expect("produced");
         }
     }
     let samples = samples::all(topic_id);
-    (Stage { machine, pid: broker.pid(), addresses, samples, bulk_end: BULK_MB as i64 }, broker)
+    let cores = addresses.into_iter().zip(0..).collect();
+    (Stage { machine, pid: broker.pid(), cores, samples, bulk_end: bulk_mb as i64 }, broker)
 }
 
 fn run_cases(stage: &Stage, cases: &[Case], meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
         for thread in 0..DRIVERS {
-            let address = &stage.addresses[thread % stage.addresses.len()];
+            let (address, _) = &stage.cores[thread % stage.cores.len()];
             let next = &next;
             scope.spawn(move || {
                 let mut driver = Driver::new(address, meter, acknowledged);
@@ -115,35 +132,35 @@ fn sampled(cases: Vec<Case>, count: usize) -> Vec<Case> {
     cases.into_iter().step_by(stride).collect()
 }
 
-fn survives(cores: usize) {
+/// Does `harm` to a broker while calm producers are watched; then all that was promised is checked.
+fn survives(
+    cores: usize,
+    advertise: Advertise,
+    bulk_mb: usize,
+    harm: impl Fn(&Stage, &Meter, &Findings, &Acknowledged),
+) {
     let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let scratch = Scratch::new("hostile");
-    let (stage, mut broker) = prepare(&scratch, cores);
+    let (stage, mut broker) = prepare(&scratch, cores, advertise, bulk_mb);
     assert!(stage.samples.iter().all(|sample| oracle::is_answered(&sample.frame[4..])));
     // The data that was moved out of the journal is let go.
     std::thread::sleep(Duration::from_millis(500));
     let (meter, findings, acknowledged) = (Meter::default(), Findings::default(), Acknowledged::default());
-    let (stop, stop_load) = (AtomicBool::new(false), AtomicBool::new(false));
+    let stop = AtomicBool::new(false);
     let began = Instant::now();
-    let (meter, findings, stop, stop_load) = (&meter, &findings, &stop, &stop_load);
+    let (meter, findings, stop) = (&meter, &findings, &stop);
     let lateness = &Lateness::default();
     let produced: Vec<u64> = std::thread::scope(|scope| {
         scope.spawn(|| lateness.watch_threads(stage.pid, stop));
         scope.spawn(|| lateness.watch_disk(scratch.path(), stop));
         let memory = scope.spawn(|| witness::watch_memory(stage.pid, meter, findings, stop));
         let mut calm = Vec::new();
-        for (address, partition) in stage.addresses.iter().zip(0..) {
+        for (address, partition) in &stage.cores {
             calm.push(
-                scope.spawn(move || witness::produce_calmly(address, partition, (meter, findings, lateness), stop)),
+                scope.spawn(move || witness::produce_calmly(address, *partition, (meter, findings, lateness), stop)),
             );
         }
-        let mut idle: Vec<_> =
-            stage.addresses.iter().flat_map(|address| sluggish::silent(address, meter, 100)).collect();
-        greedy_clients(&stage, meter, findings);
-        malformed_frames(&stage, meter, findings, &acknowledged);
-        everything_at_once(&stage, meter, findings, &acknowledged, stop_load);
-        findings.phase("afterwards");
-        sluggish::assert_served(&mut idle, findings);
+        harm(&stage, meter, findings, &acknowledged);
         stop.store(true, Ordering::Relaxed);
         println!("  memory beyond start and received: at most {} MiB", memory.join().expect("watched") >> 20);
         let ended = calm.into_iter().map(|thread| thread.join().expect("produced"));
@@ -156,9 +173,9 @@ fn survives(cores: usize) {
             .collect()
     });
     let ran = began.elapsed();
-    for ((address, partition), count) in stage.addresses.iter().zip(0..).zip(produced) {
-        assert!(count > 100, "the calm producer of core {partition} sent {count} records only");
-        witness::read_back(address, partition, count, findings);
+    for ((address, partition), count) in stage.cores.iter().zip(produced) {
+        assert!(count > 30, "the calm producer of core {partition} sent {count} records only");
+        witness::read_back(address, *partition, count, findings);
     }
     check_acknowledged(&stage, &acknowledged, findings);
     let machine = &stage.machine;
@@ -166,7 +183,53 @@ fn survives(cores: usize) {
     findings.assert_none(machine);
     witness::assert_log_is_short(machine, ran);
     broker.stop();
-    println!("{cores} cores: {} MiB sent in {ran:?}", meter.bytes() >> 20);
+    println!("{cores} cores {advertise:?}: {} MiB sent in {ran:?}", meter.bytes() >> 20);
+}
+
+/// Every kind of harm by itself, then all of it together.
+fn all_kinds(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
+    let mut idle: Vec<_> = stage.cores.iter().flat_map(|(address, _)| sluggish::silent(address, meter, 100)).collect();
+    greedy_clients(stage, meter, findings);
+    malformed_frames(stage, meter, findings, acknowledged);
+    everything_at_once(stage, meter, findings, acknowledged);
+    findings.phase("afterwards");
+    sluggish::assert_served(&mut idle, findings);
+}
+
+/// Thousands of connections, and clients whose network is bad.
+fn a_crowd(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
+    let members = crowd::members();
+    findings.phase("thousands connect");
+    let began = Instant::now();
+    let each = |count: usize| count / stage.cores.len();
+    let connect =
+        |count: usize| stage.cores.iter().map(move |(address, _)| sluggish::silent(address, meter, each(count)));
+    let mut idle: Vec<_> = connect(members.idle).flatten().collect();
+    let busy: Vec<_> = connect(members.busy).collect();
+    println!(
+        "  {} idle and {} busy connections in {:?}",
+        idle.len(),
+        busy.iter().map(Vec::len).sum::<usize>(),
+        began.elapsed()
+    );
+    let until = Instant::now() + Duration::from_secs(knob("HOSTILE", 5));
+    let stop = &AtomicBool::new(false);
+    findings.phase("thousands are busy, others behind a bad network");
+    std::thread::scope(|scope| {
+        for peers in busy {
+            scope.spawn(move || crowd::keep_busy(peers, &stage.samples, findings, stop));
+        }
+        for (address, partition) in &stage.cores {
+            scope.spawn(move || proxied::exactly_once(address, *partition, meter, findings, stop));
+        }
+        let cases = sampled(malformed::huge_numbers(&stage.samples), 500);
+        while Instant::now() < until {
+            run_cases(stage, &cases, meter, findings, acknowledged);
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    findings.phase("afterwards");
+    sluggish::assert_served(&mut idle, findings);
 }
 
 /// First of all, while little was received: memory has to stay near its start.
@@ -176,11 +239,11 @@ fn greedy_clients(stage: &Stage, meter: &Meter, findings: &Findings) {
         let (stop, received) = (&AtomicBool::new(false), meter.bytes());
         findings.phase(phase);
         std::thread::scope(|scope| {
-            for (address, partition) in stage.addresses.iter().zip(0..) {
+            for (address, partition) in &stage.cores {
                 scope.spawn(move || {
                     let closed = match reads {
                         true => greedy::never_end(address, 4 * GREEDY, meter, stop),
-                        false => greedy::never_read(address, (BULK, partition, end), GREEDY, meter, stop),
+                        false => greedy::never_read(address, (BULK, *partition, end), GREEDY, meter, stop),
                     };
                     println!("  {closed} of them were closed");
                 });
@@ -206,18 +269,13 @@ fn malformed_frames(stage: &Stage, meter: &Meter, findings: &Findings, acknowled
 }
 
 /// Slow, dead, greedy and malformed ones together.
-fn everything_at_once(
-    stage: &Stage,
-    meter: &Meter,
-    findings: &Findings,
-    acknowledged: &Acknowledged,
-    stop: &AtomicBool,
-) {
-    let end = stage.bulk_end;
+fn everything_at_once(stage: &Stage, meter: &Meter, findings: &Findings, acknowledged: &Acknowledged) {
+    let (end, stop) = (stage.bulk_end, &AtomicBool::new(false));
     let until = Instant::now() + Duration::from_secs(knob("HOSTILE", 5));
     findings.phase("all at once");
     std::thread::scope(|scope| {
-        for (address, partition) in stage.addresses.iter().zip(0..) {
+        for (address, partition) in &stage.cores {
+            let partition = *partition;
             scope.spawn(move || println!("  {} dribbled requests", sluggish::dribble(address, meter, findings, stop)));
             scope.spawn(move || println!("  vanished {} times", sluggish::vanish(address, meter, stop)));
             scope.spawn(move || {
@@ -247,7 +305,7 @@ fn everything_at_once(
 fn check_acknowledged(stage: &Stage, acknowledged: &Acknowledged, findings: &Findings) {
     let acknowledged = acknowledged.lock().expect("no panic under the lock");
     assert!(!acknowledged.is_empty(), "no sample of a Produce was taken");
-    let mut connection = Connection::open(&stage.addresses[0]).expect("connects");
+    let mut connection = Connection::open(&stage.cores[0].0).expect("connects");
     let leaders = connection.leaders(&[samples::TOPIC]).expect("metadata").remove(0).expect("target").addresses;
     for (partition, offset) in acknowledged.iter() {
         let mut connection = Connection::open(&leaders[*partition as usize]).expect("connects");
@@ -260,10 +318,25 @@ fn check_acknowledged(stage: &Stage, acknowledged: &Acknowledged, findings: &Fin
 
 #[test]
 fn one_core_survives() {
-    survives(1);
+    survives(1, Advertise::PerCore, BULK_MB, all_kinds);
 }
 
 #[test]
 fn two_cores_survive() {
-    survives(2);
+    survives(2, Advertise::PerCore, BULK_MB, all_kinds);
+}
+
+#[test]
+fn two_cores_survive_as_one_broker() {
+    survives(2, Advertise::PerMachine, BULK_MB, all_kinds);
+}
+
+#[test]
+fn a_crowd_is_served() {
+    survives(2, Advertise::PerCore, 1, a_crowd);
+}
+
+#[test]
+fn a_crowd_is_served_by_one_broker() {
+    survives(2, Advertise::PerMachine, 1, a_crowd);
 }

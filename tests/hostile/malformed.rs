@@ -109,7 +109,8 @@ pub fn strangers(request_bytes_max: i32) -> Vec<Case> {
         cases.push(closed(&format!("API key {key}"), &frame));
     }
     for api in &corelane::wire::api::APIS {
-        for version in [-32768, -1, api.max + 1, 99, 32767].into_iter().chain((api.min > 0).then_some(api.min - 1)) {
+        // Those that are listed and refused, too.
+        for version in [-32768, -1, api.max + 1, 99, 32767].into_iter().chain(0..api.min) {
             let mut frame = samples::frame(18, 0, CORRELATION_ID, |_| {});
             frame[4..6].copy_from_slice(&api.key.number().to_be_bytes());
             frame[6..8].copy_from_slice(&version.to_be_bytes());

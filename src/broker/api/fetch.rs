@@ -142,8 +142,13 @@ pub(in crate::broker) fn attempt(
     if patience.is_watch {
         return context.respond(PartAnswer::WatchOver { expired });
     }
-    // Without data the answer needs no memory to speak of.
-    let grant = grant.or_else(|| if plan.available > 0 { broker.fetch_grant() } else { Some(0) });
+    let grant = grant.or_else(|| match plan.available {
+        // Without data the answer needs no memory to speak of.
+        0 => Some(0),
+        // The core that asks has set it aside. If it waited here too, two cores that ask each other could wait for ever.
+        _ if context.is_part => Some(u64::try_from(request.max_bytes).unwrap_or(0)),
+        _ => broker.fetch_grant(),
+    });
     let Some(grant) = grant else {
         let fetch = ParkedFetch { context: *context, request, using, patience, missing_bytes: Some(0) };
         broker.fetches.starve(fetch, now.monotonic_ms());

@@ -10,7 +10,8 @@
 //! core's; owners see requests without one.
 //!
 //! Each owner may fill its share of the client's `max_bytes`. An owner gives one whole batch whatever the bound says, so the
-//! merged answer may exceed it: then, in the order of the request, what does not fit is left for the next Fetch.
+//! merged answer may exceed it: then, in the order of the request, what does not fit is left for the next Fetch. The memory for
+//! the answer is set aside by the asking core, and owners do not wait for any: cores that ask each other would wait for ever.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
