@@ -45,6 +45,7 @@ def commit(offsets):
         member.refused(error)
 
 
+member.subscribing()
 consumer.subscribe(
     [member.topic],
     on_assign=lambda _, partitions: member.assigned(numbers(partitions)),

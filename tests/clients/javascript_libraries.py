@@ -23,4 +23,4 @@ def program(name="job.js"):
 
 
 def tests():
-    yield from job.matrix("kafkajs", program, ("snappy", "gzip"), consumes=False)
+    yield from job.matrix("kafkajs", program, ("snappy", "gzip"))

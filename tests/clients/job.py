@@ -5,8 +5,8 @@ usage of the program: BOOTSTRAP PARTITIONS FILE SECONDS OUT TOPIC/CODEC/MODE ...
 
 It sends every line of FILE to each topic: line n with key "n", to partition n % PARTITIONS, evenly spread over SECONDS, acks=all,
 MODE idempotent, or plain (one request in flight). All the while it consumes all partitions from the beginning, by manual
-assignment, and ends when it has consumed what was acknowledged. It writes a line per record into OUT/acked and OUT/consumed:
-topic, partition, offset, key, value, between tabs. It does not know that the broker is stopped and killed meanwhile.
+assignment (kafkajs: in a group), and ends when it has consumed what was acknowledged. It writes a line per record into OUT/acked and
+OUT/consumed: topic, partition, offset, key, value, between tabs. It does not know that the broker is stopped and killed meanwhile.
 """
 
 import json
@@ -29,7 +29,7 @@ def start(program, broker, partitions, seconds, topics):
     return out, Process([*program, broker.address, str(partitions), text.make(MEGABYTES), str(seconds), out, *topics])
 
 
-def through(program, cores, mode, codec, idempotent, consumes):
+def through(program, cores, mode, codec, idempotent):
     """Two topics at the same time, one produced to by an idempotent producer, through a stop, a start, a kill and a start."""
 
     def test():
@@ -40,8 +40,6 @@ def through(program, cores, mode, codec, idempotent, consumes):
         lines = read_lines()
         broker = through_restarts(broker, names[0], 2 * cores, len(lines))
         client.end()
-        if not consumes:
-            consume(broker, out, 2 * cores, names)
         said = check(broker, out, lines, 2 * cores, names, may_repeat=[name for name in names if name.startswith("plain")])
         broker.stop()
         return said
@@ -49,7 +47,7 @@ def through(program, cores, mode, codec, idempotent, consumes):
     return test
 
 
-def round_trip(program, cores, mode, idempotent, consumes):
+def round_trip(program, cores, mode, idempotent):
     """Every codec, as fast as it goes."""
 
     def test():
@@ -58,8 +56,6 @@ def round_trip(program, cores, mode, idempotent, consumes):
         names = [f"{codec}-{producer}" for codec in CODECS]
         out, client = start(program(), broker, 2 * cores, 0, [f"{codec}-{producer}/{codec}/{producer}" for codec in CODECS])
         client.end()
-        if not consumes:
-            consume(broker, out, 2 * cores, names)
         said = check(broker, out, read_lines(), 2 * cores, names)
         broker.stop()
         return said
@@ -82,22 +78,13 @@ def admin(program, mode, can):
     return test
 
 
-def consume(broker, out, partitions, topics):
-    """For a library that only produces: kcat reads what it wrote."""
-    with open(os.path.join(out, "consumed"), "wb") as consumed:
-        for topic in topics:
-            for partition in range(partitions):
-                line = ["kcat", "-C", "-b", broker.address, "-t", topic, "-p", str(partition), "-o", "beginning", "-e", "-q"]
-                consumed.write(run([*line, "-f", "%t\t%p\t%o\t%k\t%s\n"]))
-
-
-def matrix(name, program, codecs, idempotent=True, consumes=True, can=("created", "refused", "grown", "deleted")):
+def matrix(name, program, codecs, idempotent=True, can=("created", "refused", "grown", "deleted")):
     """The tests of one library. Its program is built by `program()`; two codecs go through the restarts, so that all libraries
     together take all; `can`: what its admin client knows."""
     for (cores, mode), codec in zip(((1, PER_CORE), (2, PER_MACHINE)), codecs):
-        yield f"{name} through restarts, {cores} core(s), {mode}, {codec}", through(program, cores, mode, codec, idempotent, consumes)
+        yield f"{name} through restarts, {cores} core(s), {mode}, {codec}", through(program, cores, mode, codec, idempotent)
     for mode in MODES:
-        yield f"{name}, every codec, 2 cores, {mode}", round_trip(program, 2, mode, idempotent, consumes)
+        yield f"{name}, every codec, 2 cores, {mode}", round_trip(program, 2, mode, idempotent)
         yield f"{name}, admin, {mode}", admin(program, mode, set(can))
 
 

@@ -25,6 +25,7 @@ consumer = KafkaConsumer(
     partition_assignment_strategy=[ASSIGNORS[member.assignor]], session_timeout_ms=member.session_ms,
     heartbeat_interval_ms=member.heartbeat_ms, group_instance_id=member.instance, fetch_max_wait_ms=100,
 )
+member.subscribing()
 consumer.subscribe([member.topic], listener=Listener())
 while not member.told_to_end:
     try:

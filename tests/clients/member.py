@@ -3,10 +3,10 @@
 usage of the program: BOOTSTRAP TOPIC GROUP session=MILLISECONDS [assignor=range|cooperative-sticky] [instance=ID]
 
 It subscribes, begins at the start of the log where nothing is committed, commits every 300 ms what it got since and still has,
-and ends when SIGTERM tells it to. Each line is a JSON object, written at once: {"event": ..., "at": nanoseconds of the machine's clock}
-and with "assigned" and "revoked" the partitions; with "records" [[partition, offset, number], ...] as they came; with "committing"
-the number of the commit and its offsets by partition, before it is sent; with "committed" or "refused" that number again, once it is
-acknowledged or not; with "trouble" what a user would find in the log.
+and ends when SIGTERM tells it to. Each line is a JSON object, written at once: {"event": ..., "at": nanoseconds of the machine's
+clock}. "subscribing" comes first; with "assigned" and "revoked" come the partitions; with "records" [[partition, offset, number], ...]
+as they came; with "committing" the number of the commit and its offsets by partition, before it is sent; with "committed" or
+"refused" that number again, once it is acknowledged or not; with "trouble" what a user would find in the log.
 """
 
 import json

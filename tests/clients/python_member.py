@@ -23,6 +23,9 @@ class Member:
     def _end(self, *_):
         self.told_to_end = True
 
+    def subscribing(self):
+        self._say("subscribing")
+
     def assigned(self, partitions):
         self._say("assigned", partitions=sorted(partitions))
 

@@ -78,6 +78,7 @@ public class Member implements ConsumerRebalanceListener {
                 Runtime.getRuntime().halt(1);
             }
         }));
+        say("subscribing", "\"topic\":\"" + topic + "\"");
         consumer.subscribe(List.of(topic), this);
         while (!toldToEnd) {
             ConsumerRecords<String, String> records = consumer.poll(POLL);

@@ -1,5 +1,5 @@
-// The job of job.py for kafkajs, but that it only produces: its consumer works in groups alone. Codecs beside gzip come from
-// packages of others, as its documentation says.
+// The job of job.py for kafkajs, but that it consumes in a group, as its consumer always does. Codecs beside gzip come from packages of
+// others, as its documentation says.
 const fs = require('fs')
 const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = require('kafkajs')
 const lz4 = require('lz4-napi')
@@ -51,10 +51,41 @@ async function produce(job, [topic, codec, mode]) {
     for (const { key, value, partition } of messages) {
       const offset = offsets.get(partition)
       offsets.set(partition, offset + 1)
-      fs.writeSync(job.acked, Buffer.concat([Buffer.from(`${topic}\t${partition}\t${offset}\t${key}\t`), value, Buffer.from('\n')]))
+      write(job.acked, topic, partition, offset, key, value)
+      job.ends.set(`${topic} ${partition}`, offset + 1)
     }
   }
   await producer.disconnect()
+}
+
+function write(file, topic, partition, offset, key, value) {
+  fs.writeSync(file, Buffer.concat([Buffer.from(`${topic}\t${partition}\t${offset}\t${key}\t`), value, Buffer.from('\n')]))
+}
+
+// Nothing is committed, so that all that is consumed comes again after a rebalance; that is not written down twice.
+async function consume(job) {
+  const consumer = connect(job.bootstrap).consumer({ groupId: 'job', maxWaitTimeInMs: 100 })
+  const at = new Map()
+  await consumer.connect()
+  await consumer.subscribe({ topics: job.topics.map(([topic]) => topic), fromBeginning: true })
+  await consumer.run({
+    autoCommit: false,
+    eachBatch: async ({ batch: { topic, partition, messages } }) => {
+      const place = `${topic} ${partition}`
+      for (const { offset, key, value } of messages) {
+        if (Number(offset) < (at.get(place) || 0)) continue
+        write(job.consumed, topic, partition, offset, key, value)
+        at.set(place, Number(offset) + 1)
+      }
+    },
+  })
+  const done = () => job.acknowledged && [...job.ends].every(([place, end]) => at.get(place) === end)
+  const until = () => job.acknowledged && Date.now() > job.acknowledged + 60_000 + job.lines.length / 2
+  while (!done()) {
+    if (until()) throw new Error('not all that was acknowledged is consumed')
+    await sleep(10)
+  }
+  await consumer.disconnect()
 }
 
 function linesOf(path) {
@@ -88,10 +119,25 @@ async function admin(bootstrap) {
 async function main() {
   const [bootstrap, partitions, path, seconds, out, ...topics] = process.argv.slice(2)
   if (bootstrap === 'admin') return admin(partitions)
-  const acked = fs.openSync(`${out}/acked`, 'w')
-  const job = { bootstrap, partitions: Number(partitions), lines: linesOf(path), seconds: Number(seconds), acked }
-  await Promise.all(topics.map(topic => produce(job, topic.split('/'))))
-  fs.closeSync(acked)
+  const job = {
+    bootstrap,
+    partitions: Number(partitions),
+    lines: linesOf(path),
+    seconds: Number(seconds),
+    topics: topics.map(topic => topic.split('/')),
+    acked: fs.openSync(`${out}/acked`, 'w'),
+    consumed: fs.openSync(`${out}/consumed`, 'w'),
+    // Offset up to which each partition must be consumed, once all is acknowledged, which is at this time.
+    ends: new Map(),
+    acknowledged: null,
+  }
+  const consumed = consume(job)
+  await Promise.all(job.topics.map(topic => produce(job, topic)))
+  job.acknowledged = Date.now()
+  await consumed
+  fs.closeSync(job.acked)
+  fs.closeSync(job.consumed)
+  process.exit(0)
 }
 
 main().catch(error => {

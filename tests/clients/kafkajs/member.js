@@ -61,6 +61,7 @@ async function main() {
     if (!payload.restart) process.exit(1)
   })
   await consumer.connect()
+  say('subscribing', {})
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   await consumer.run({
     autoCommit: false,

@@ -29,6 +29,7 @@ func member(m *job.Member) {
 	if m.Instance != "" {
 		options = append(options, kgo.InstanceID(m.Instance))
 	}
+	m.Subscribing()
 	client, err := kgo.NewClient(options...)
 	job.Check(err)
 	for m.Context.Err() == nil {

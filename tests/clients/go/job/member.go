@@ -69,6 +69,11 @@ func Number(key []byte) int64 {
 	return number
 }
 
+// Subscribing notes that the library is told what to consume.
+func (m *Member) Subscribing() {
+	m.say(event{Event: "subscribing"})
+}
+
 // Assigned notes partitions that are now this member's.
 func (m *Member) Assigned(partitions []int32) {
 	m.say(event{Event: "assigned", Partitions: partitions})

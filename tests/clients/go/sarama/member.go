@@ -39,6 +39,7 @@ func member(m *job.Member) {
 			m.Trouble(err)
 		}
 	}()
+	m.Subscribing()
 	for m.Context.Err() == nil {
 		err := group.Consume(m.Context, []string{m.Topic}, handler{m, admin})
 		if errors.Is(err, sarama.ErrClosedConsumerGroup) {

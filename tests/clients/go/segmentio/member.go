@@ -37,6 +37,7 @@ func (w *watcher) Printf(format string, arguments ...any) {
 
 func member(m *job.Member) {
 	w := &watcher{Member: m}
+	m.Subscribing()
 	reader := kafka.NewReader(kafka.ReaderConfig{
 		Brokers: []string{m.Bootstrap}, GroupID: m.Group, Topic: m.Topic, StartOffset: kafka.FirstOffset,
 		GroupBalancers: []kafka.GroupBalancer{kafka.RangeGroupBalancer{}}, SessionTimeout: m.Session, HeartbeatInterval: m.Heartbeat,
