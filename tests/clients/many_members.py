@@ -4,7 +4,7 @@ import json
 import time
 
 import go_libraries
-from broker import MODES, Broker, free_ports
+from broker import MODES, PER_CORE, Broker, free_ports
 from groups import MINUTES
 from process import WAIT_SECONDS_MAX, Process
 
@@ -29,12 +29,12 @@ def heartbeats(client, seen):
 
 
 def wait_for_all(client, what):
-    """Until every member had an answer, twice; another answer than that all is well fails the test."""
+    """Until every member had an answer, and half of them a second one. An answer but that all is well fails the test."""
     seen, until = len(client.out), time.monotonic() + WAIT_SECONDS_MAX
     while True:
         found = heartbeats(client, seen)
         assert set(found) <= {0}, f"{what}: heartbeats were answered with {found}"
-        if found.get(0, 0) >= 2 * GROUPS * MEMBERS:
+        if found.get(0, 0) >= 1.5 * GROUPS * MEMBERS:
             return
         assert time.monotonic() < until, f"{what}: {found} after {WAIT_SECONDS_MAX} s"
         time.sleep(0.2)
@@ -60,5 +60,5 @@ def many(mode):
 
 
 def tests():
-    for mode in MODES:
+    for mode in MODES if MINUTES else [PER_CORE]:
         yield f"{GROUPS} groups of {MEMBERS} members keep them through stop and kill -9, {mode}", many(mode)

@@ -15,6 +15,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -48,6 +49,11 @@ type connection struct {
 
 var counts [errorsKnown]atomic.Int64
 var lost atomic.Int64
+
+const memberIDRequired = 79
+
+// A coordinator that has just come up: loading, not available, not yet this one.
+var coordinatorMoves = []int16{14, 15, 16}
 
 func main() {
 	log.SetFlags(0)
@@ -143,7 +149,7 @@ func (c *connection) dial() (err error) {
 // A member asks for an id, and then joins with it.
 func (c *connection) join(group string) error {
 	m := &member{group: group}
-	for _, expect := range []int16{79, 0} {
+	for wanted := []int16{memberIDRequired, 0}; len(wanted) > 0; {
 		ask := kmsg.NewPtrJoinGroupRequest()
 		ask.Version, ask.Group, ask.MemberID, ask.ProtocolType = 5, m.group, m.id, "consumer"
 		ask.SessionTimeoutMillis, ask.RebalanceTimeoutMillis = sessionMillis, sessionMillis
@@ -152,9 +158,14 @@ func (c *connection) join(group string) error {
 		if err := c.ask(ask, told); err != nil {
 			return err
 		}
-		if told.ErrorCode != expect {
+		if slices.Contains(coordinatorMoves, told.ErrorCode) {
+			time.Sleep(100 * time.Millisecond)
+			continue
+		}
+		if told.ErrorCode != wanted[0] {
 			return fmt.Errorf("JoinGroup of %s: error %d", m.group, told.ErrorCode)
 		}
+		wanted = wanted[1:]
 		m.id, m.generation = told.MemberID, told.Generation
 	}
 	c.members = append(c.members, m)
