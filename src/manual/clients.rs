@@ -17,10 +17,32 @@
 //! | [sarama] | 1.61.1 | all | yes | yes | yes | yes |
 //! | [segmentio kafka-go](kafka_go) | 0.4.51 | all | it has none | yes | yes | yes |
 //! | [rskafka] | 0.6.0 | all | it has none | yes | create, delete | yes |
-//! | [kafkajs] | 2.2.4 | all | yes | in groups only | yes | yes, producing |
+//! | [kafkajs] | 2.2.4 | all | yes | in groups only | yes | yes |
 //!
 //! All of it with `advertise=per-core` and `per-machine`: the restarts with one core per-core and with two cores per-machine,
 //! codecs and admin calls with two cores in both modes. `CLIENT_MB=100 tests/clients/run BINARY NAME` does the same with 100 MB.
+//!
+//! # Consumer groups
+//!
+//! A second small program per library is a member of a group (`tests/clients/member.py` says what it does): it commits three times a
+//! second and prints each record, each assignment and each commit before and after. Members join, leave, are killed with `kill -9`
+//! and come back; the broker is stopped and killed under them; and one checker (`group_check.py`) reads what all of them printed: every
+//! acknowledged record came to a member; a member gets the offsets of a partition one after the other, from the last acknowledged
+//! commit on, or from one that was under way; the lag that another admin client sees ends at zero.
+//!
+//! | client | assignors tried | static members | together with others |
+//! |---|---|---|---|
+//! | Java 3.9.1, 4.3.1 | range, cooperative-sticky | yes | range, cooperative-sticky |
+//! | confluent-kafka | range, cooperative-sticky | yes | range, cooperative-sticky |
+//! | kafka-python | range, cooperative-sticky | yes | range, cooperative-sticky |
+//! | aiokafka | range | yes | range |
+//! | franz-go | range, cooperative-sticky | yes | range, cooperative-sticky |
+//! | sarama | range, cooperative-sticky | yes | range, cooperative-sticky |
+//! | segmentio kafka-go | range | it has none | no: see its page |
+//! | kafkajs | its own round robin | it has none | no: nobody else knows that one |
+//!
+//! The short form is in the test command. `GROUP_MINUTES=10 tests/clients/run BINARY groups` adds the pairs that it leaves out, and
+//! members of all of them, in a dozen groups of one broker, that come and go by the dice for ten minutes.
 //!
 //! # What no client has yet
 //!

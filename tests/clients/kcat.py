@@ -129,6 +129,28 @@ def keys_headers_and_idempotence():
     broker.stop()
 
 
+def in_a_group(mode):
+    """`-G` joins a group, reads all, commits when it ends; the next one reads what came since."""
+
+    def test():
+        broker = Broker(cores=2, sets={"num.partitions": 2}, mode=mode)
+        path = f"{broker.data_dir}.lines"
+        line = ["kcat", "-G", "readers", "-b", broker.address, "-e", "-q", "-X", "auto.offset.reset=earliest", "t"]
+        try:
+            for turn in range(2):
+                with open(path, "w") as out:
+                    out.writelines(f"{turn} {n}\n" for n in range(1000))
+                for partition in range(2):
+                    produce(broker, "t", partition, path)
+                found = run(line).decode().splitlines()
+                assert sorted(found) == sorted(2 * [f"{turn} {n}" for n in range(1000)]), f"turn {turn}: {len(found)} lines, {found[:3]}"
+        finally:
+            os.remove(path)
+        broker.stop()
+
+    return test
+
+
 def tests():
     for cores, mode in ((1, PER_CORE), (2, PER_CORE), (2, PER_MACHINE)):
         for codec in CODECS:
@@ -139,4 +161,6 @@ def tests():
         yield f"records and offsets survive kill -9 and stop, {mode}", survives_restart(mode)
     for cores, mode, codec in ((1, PER_CORE, "gzip"), (2, PER_MACHINE, "lz4")):
         yield f"through restarts, {cores} core(s), {mode}, {codec}", through(cores, mode, codec)
+    for mode in MODES:
+        yield f"in a group, {mode}", in_a_group(mode)
     yield "keys, headers, idempotent", keys_headers_and_idempotence

@@ -5,6 +5,11 @@
 //! Producers, idempotent or not, in every codec; consumers with `subscribe` and `assign`; `get_watermark_offsets`; the admin client on topics,
 //! records, offsets.
 //!
+//! # Groups
+//!
+//! `subscribe` with range, round robin or cooperative-sticky (`partition.assignment.strategy`), `group.instance.id` for a static member,
+//! `commit(asynchronous=False)`, whose answer holds an error per partition.
+//!
 //! # Settings
 //!
 //! | | |

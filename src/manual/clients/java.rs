@@ -21,9 +21,16 @@
 //! | `ConsoleProducer`, `ConsoleConsumer` by partition and in a group, `ProducerPerformance` | between releases, and through a stop and kill -9 |
 //! | `ClientCompatibilityTest` | succeeds; told that ACLs work or configs do not, it fails, so it can |
 //!
+//! # Groups
+//!
+//! `subscribe` with any assignor, static members (`group.instance.id`), `commitSync`, `ConsoleConsumer --group`; `VerifiableConsumer` and
+//! `VerifiableProducer` through restarts; `ConsumerGroupCommand` as above. The group protocol is the classic one, which is the default;
+//! `group.protocol=consumer` fails: the newer protocol is not there yet.
+//!
 //! # Settings
 //!
-//! None are needed.
+//! None are needed. `session.timeout.ms` (45 s by default) is how long the partitions of a killed member stand still; a broker allows
+//! 6 s to 30 min.
 //!
 //! # What differs
 //!

@@ -5,6 +5,10 @@
 //! `AsyncProducer` and `SyncProducer`, idempotent if told so, in every codec; `PartitionConsumer`; `ClusterAdmin` on topics,
 //! partitions, configs and log directories.
 //!
+//! # Groups
+//!
+//! `ConsumerGroup` with range, sticky or cooperative-sticky; `Consumer.Group.InstanceId` makes a static member.
+//!
 //! # Settings
 //!
 //! | | |
@@ -13,6 +17,8 @@
 //! | `Producer.Idempotent` | demands `Net.MaxOpenRequests = 1` and `RequiredAcks = WaitForAll` |
 //! | `Net.MaxOpenRequests = 1` | without idempotence it keeps the order |
 //! | `Producer.Return.Successes`, `Return.Errors` | read both channels, or the producer stops |
+//! | `Consumer.Offsets.Initial = OffsetOldest` | else a new group begins at the end |
+//! | `Consumer.Offsets.AutoCommit.Enable = false` | with `session.Commit()`, which says nothing of how it ended: `Errors()` does, or a look at what is committed |
 //!
 //! # What differs
 //!
