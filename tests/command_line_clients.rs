@@ -584,6 +584,29 @@ fn following_goes_on_through_a_restart_and_ends_cleanly() {
     bench.stop();
 }
 
+/// A topic on which nothing happens, and a broker that is away now and then, each time shorter than the patience: the patience is
+/// for each time, not for all of them together. The second absence used to end the reader.
+#[test]
+fn following_a_quiet_topic_outlives_every_short_absence() {
+    let mut bench = Bench::start("cli-quiet");
+    bench.run("topic create t").done();
+    let mut reader = bench.command("consume t --follow --timeout 3").spawn().expect("the binary starts");
+    let lines = lines_of(&mut reader);
+    bench.run_with("produce t", b"first\n").done();
+    assert_eq!(lines.recv_timeout(SOON).expect("read"), "first");
+    for pause in [3500, 500] {
+        bench.broker.take().expect("it runs").kill();
+        std::thread::sleep(Duration::from_millis(300));
+        bench.broker = Some(bench.machine.start());
+        std::thread::sleep(Duration::from_millis(pause));
+    }
+    bench.run_with("produce t", b"last\n").done();
+    assert_eq!(lines.recv_timeout(SOON).expect("still following"), "last");
+    let _ = reader.kill();
+    let _ = reader.wait();
+    bench.stop();
+}
+
 /// `| head` closes the pipe in the middle of the output: no panic, no complaint, exit code 0.
 #[test]
 fn a_reader_that_has_had_enough_is_no_failure() {

@@ -45,6 +45,8 @@ pub struct Consumed {
 /// What a thread tells.
 enum News {
     Records(Vec<Consumed>),
+    /// A span is served again: whatever it was lost for has passed.
+    Served(i32),
     /// A span was read to its end.
     Ended,
     /// This span goes on elsewhere, perhaps: its leader does not serve it.
@@ -57,7 +59,7 @@ pub struct Consumer {
     topic: Topic,
     /// Spans that no thread reads, and why.
     homeless: Vec<(Span, Option<Failure>)>,
-    /// When each homeless partition was lost first, since it last had a reader that found something.
+    /// When each partition was lost first, since it was last served.
     lost_since: BTreeMap<i32, Instant>,
     /// Spans that are not read to their end yet.
     open: usize,
@@ -117,12 +119,8 @@ impl Consumer {
             let now = Instant::now();
             let pause = if self.homeless.is_empty() { until } else { until.min(self.look_again) };
             match self.news.recv_timeout(pause.saturating_duration_since(now)) {
-                Ok(News::Records(records)) => {
-                    for partition in records.iter().map(|record| record.partition) {
-                        self.lost_since.remove(&partition);
-                    }
-                    self.ready = records.into();
-                }
+                Ok(News::Records(records)) => self.ready = records.into(),
+                Ok(News::Served(partition)) => drop(self.lost_since.remove(&partition)),
                 Ok(News::Ended) => self.open -= 1,
                 Ok(News::Lost(span, failure)) => self.lose(span, failure)?,
                 Err(RecvTimeoutError::Timeout) if Instant::now() >= until => return Ok(None),
@@ -191,7 +189,7 @@ impl Consumer {
     fn read_from(&mut self, connection: Connection, spans: Vec<Span>) {
         let sender = self.sender.clone();
         let (topic, read_committed) = (self.topic.name.clone(), self.read_committed);
-        let mut reader = Reader { connection, topic, spans, sender, turn: 0, read_committed };
+        let mut reader = Reader { connection, topic, spans, sender, turn: 0, read_committed, served: BTreeSet::new() };
         std::thread::spawn(move || reader.run());
     }
 }
@@ -205,6 +203,8 @@ struct Reader {
     /// Who comes first in the next request, so that one partition's large answers starve no other.
     turn: usize,
     read_committed: bool,
+    /// Partitions of which an answer came without an error.
+    served: BTreeSet<i32>,
 }
 
 /// Transactions that were aborted, as an answer names them: producer and first offset. Without read_committed none is named.
@@ -272,6 +272,9 @@ impl Reader {
                 let failure = self.told(span.partition, Failure::code(data.error_code, None), span.next);
                 self.tell(News::Lost(span, failure))?;
                 continue;
+            }
+            if self.served.insert(data.partition_index) {
+                self.tell(News::Served(data.partition_index))?;
             }
             let aborted = Aborted::new(data.aborted_transactions.unwrap_or_default());
             match self.decode(at, data.records.unwrap_or_default(), aborted) {

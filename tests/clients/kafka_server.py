@@ -45,8 +45,11 @@ class KafkaServer:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
                 break
             except OSError:
-                alive = self.process.poll() is None and time.monotonic() < until
-                assert alive, "Kafka does not start:\n" + open(os.path.join(self.home, "log")).read()[-3000:]
+                if self.process.poll() is not None or time.monotonic() > until:
+                    with open(os.path.join(self.home, "log")) as log:
+                        said = log.read()[-3000:]
+                    self.stop()
+                    raise AssertionError(f"Kafka does not start:\n{said}") from None
                 time.sleep(0.1)
 
     def stop(self):
