@@ -11,6 +11,8 @@ use crate::wire::messages::{
     SyncGroupResponse,
 };
 
+use std::collections::BTreeSet;
+
 /// Names a request until its answer; chosen by who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(pub u64);
@@ -117,8 +119,11 @@ impl GroupRequest {
                 request.groups.iter().cloned().map(piece).collect()
             }
             GroupRequest::Delete(request) => {
-                let piece = |group| GroupRequest::Delete(request.clone().with_groups_names(vec![group]));
-                request.groups_names.iter().cloned().map(piece).collect()
+                // A group that is named twice is deleted, and answered, once.
+                let piece =
+                    |group: &GroupId| GroupRequest::Delete(request.clone().with_groups_names(vec![group.clone()]));
+                let names: BTreeSet<&GroupId> = request.groups_names.iter().collect();
+                names.into_iter().map(piece).collect()
             }
             one => vec![one],
         }

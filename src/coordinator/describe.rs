@@ -15,7 +15,7 @@ use crate::wire::messages::{
 use bytes::Bytes;
 
 /// Bits of Kafka's operations on a group: read, delete, describe, describe and alter configs.
-const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8;
+const GROUP_OPERATIONS: i32 = 1 << 3 | 1 << 6 | 1 << 8 | 1 << 10 | 1 << 11;
 /// No operations were asked for.
 const UNKNOWN_OPERATIONS: i32 = i32::MIN;
 

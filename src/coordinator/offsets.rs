@@ -89,7 +89,8 @@ impl Groups {
     ) {
         let keys = self.keys_of(request.group_id.as_str());
         let answered = self.with(&request.group_id, now, |group, turn| {
-            if group.is_only_promised() {
+            // Kafka's clients without a group id may commit, but not this.
+            if group.is_only_promised() || group.id.is_empty() {
                 return false;
             }
             group.delete_offsets(caller, request, &keys, known, turn);

@@ -83,7 +83,8 @@
 //!   be 16 KiB in the file; altered live it has Kafka's bound, a mebibyte.
 //! - Groups: a JoinGroup that names a protocol twice gets 23, where Kafka never answers. A static member is told of its new id when
 //!   that is stored, and until then nothing has changed. What all members of a coordinator's groups keep in memory is bounded (81
-//!   beyond it), what is committed too (28). `offsets.topic.segment.bytes` is 4 MiB by default.
+//!   beyond it), what is committed too (28). A group exists when it has members or something stored; in Kafka a refused JoinGroup makes
+//!   an empty one. `__consumer_offsets` does not grow (37): in Kafka its groups would be looked for elsewhere after the next start. `offsets.topic.segment.bytes` is 4 MiB by default.
 //! - A Produce behind a parked Fetch of the same connection is appended at once, and may wake that Fetch; Kafka does not read it before.
 //!   Answers keep their order in both.
 //! - A refused partition has log start -1 in a Produce answer, and a duplicate no append time; Kafka tells both.

@@ -277,6 +277,8 @@ fn offsets_are_deleted() {
         (response.error_code, codes.collect::<Vec<_>>())
     };
     assert_eq!(delete(&mut world, "g"), (69, vec![]));
+    assert_eq!(commit(&mut world, client, "", &[("t", 0, 5)]), [0]);
+    assert_eq!(delete(&mut world, ""), (24, vec![]));
     assert_eq!(commit(&mut world, client, "g", &[("t", 0, 5), ("t", 2, 6)]), [0, 0]);
     assert_eq!(delete(&mut world, "g"), (0, vec![0, 0, 3]));
     assert_eq!(committed(&mut world, client, "g"), owned(&[("t", 2, 6)]));
