@@ -673,7 +673,12 @@ fn groups_are_listed_shown_moved_and_deleted() {
     assert!(bench.run("group delete other nobody").ends(3).err().contains("group nobody"));
     // A topic that is gone takes what was committed to it along, and an empty group without commits is nothing.
     bench.run("topic delete a").done();
-    assert!(names("group list -o json").is_empty());
+    // The core that coordinates the group hears of it after the one that answered.
+    let gone = |_| {
+        std::thread::sleep(Duration::from_millis(20));
+        names("group list -o json").is_empty()
+    };
+    assert!((0..250).any(gone), "the groups stay: {:?}", names("group list -o json"));
     bench.stop();
 }
 
