@@ -453,6 +453,28 @@ fn the_topic_of_the_coordinators_is_theirs() {
     assert_eq!(grown.results[0].error_code, 37);
 }
 
+/// A stop waits for commits that are on their way, and for nobody who waits for other members.
+#[test]
+fn a_stop_waits_for_commits_and_not_for_joins() {
+    let mut world = World::new(2, &[QUICK]);
+    let one = coordinator(&mut world, "g");
+    let two = coordinator(&mut world, "g");
+    world.create_topic(one, "t", 1, &[]);
+    let id = first_member(&mut world, one, "g");
+    begin_join(&mut world, two, &join("g", ""));
+    world.hold_flushes = true;
+    world.send(one, 8, &crate::group_offsets::commit_request("g", (&id, 1), &[("t", 0, 5)]));
+    world.stop_soon();
+    world.run();
+    assert!(!world.stopped.iter().all(|stopped| *stopped), "the commit is not on disk yet");
+    world.hold_flushes = false;
+    world.advance(200);
+    assert!(world.stopped.iter().all(|stopped| *stopped));
+    let committed = world.receive::<OffsetCommitRequest>(one);
+    assert_eq!(committed.topics[0].partitions[0].error_code, 0);
+    assert!(world.try_receive::<JoinGroupRequest>(two).is_none());
+}
+
 /// Groups and offsets are what the log says, also after a restart, with another number of cores too: members go on in their generation.
 #[test]
 fn groups_survive_restarts_and_changes_of_cores() {
