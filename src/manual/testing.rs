@@ -17,6 +17,7 @@
 //! | `tests/command_line` | exit codes, ready line, refusals, hostile bytes on the wire | |
 //! | `tests/command_line_clients` | our own commands against the binary: answers, exit codes, restarts, bad inputs, rot in every kind of file; starts in under 30 ms | |
 //! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, requests that are begun and never ended, against the real binary in both advertise modes, with 10,000 connections, and behind a proxy that dribbles, delays and cuts; beside a producer that must not notice | `HOSTILE=60` |
+//! | `tests/live_configs` | topic configs altered on the running binary: files on the disk, answers and error codes follow | |
 //! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
 //! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9: what nobody here wrote, [page by page](crate::manual::clients); our own commands beside kcat and Java's producer, and on Kafka's own servers | `CLIENT_MB=100` |
 //!

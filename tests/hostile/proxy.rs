@@ -5,7 +5,7 @@
 use crate::support::Random;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What one connection suffers.
@@ -51,24 +51,23 @@ impl Proxy {
         self.listener.local_addr().expect("bound").to_string()
     }
 
-    /// Passes connections on until told to stop; gives how many there were, and how many were cut.
-    pub fn run(&self, seed: u64, stop: &AtomicBool) -> (usize, usize) {
+    /// Passes connections on until told to stop, and counts those that were cut.
+    pub fn run(&self, seed: u64, cut: &AtomicI64, stop: &AtomicBool) {
         let mut random = Random::new(seed);
         std::thread::scope(|scope| {
-            let mut connections = Vec::new();
             while !stop.load(Ordering::Relaxed) {
                 match self.listener.accept() {
                     Ok((client, _)) => {
                         let temper = Temper::new(&mut random);
                         let broker = TcpStream::connect(&self.target).expect("the broker accepts");
-                        connections.push(scope.spawn(move || pass_on(client, broker, temper, stop)));
+                        scope.spawn(move || {
+                            cut.fetch_add(pass_on(client, broker, temper, stop).into(), Ordering::Relaxed)
+                        });
                     }
                     Err(_) => std::thread::sleep(Duration::from_millis(1)),
                 }
             }
-            let count = connections.len();
-            (count, connections.into_iter().map(|one| usize::from(one.join().expect("passed on"))).sum())
-        })
+        });
     }
 }
 
