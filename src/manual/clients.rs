@@ -44,6 +44,16 @@
 //! The short form is in the test command. `GROUP_MINUTES=10 tests/clients/run BINARY groups` adds the pairs that it leaves out, and
 //! members of all of them, in a dozen groups of one broker, that come and go by the dice for ten minutes.
 //!
+//! Milliseconds from `subscribe` to the first record, of a member that is alone and joins a group that was empty, as the member's own
+//! program saw it: medians of five, the broker on the same two cores, `group.initial.rebalance.delay.ms=0`, six partitions, beside Kafka
+//! 4.3.1 in the same quarter of an hour. What Java takes is mostly its classes being loaded; confluent-kafka, kafka-python and sarama wait
+//! for about 100 ms of their own before they fetch.
+//!
+//! | | Java 3.9.1 | Java 4.3.1 | confluent | kafka-python | aiokafka | kafkajs | franz-go | sarama | kafka-go |
+//! |---|---|---|---|---|---|---|---|---|---|
+//! | Corelane, two runs | 325, 457 | 373, 384 | 155, 159 | 123, 226 | 29, 16 | 43, 42 | 8, 8 | 106, 105 | 10, 4 |
+//! | Kafka 4.3.1 | 489 | 474 | 188 | 144 | 33 | 53 | 27 | 125 | 33 |
+//!
 //! # What no client has yet
 //!
 //! - Transactions. An idempotent producer needs none.
