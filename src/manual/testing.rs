@@ -19,7 +19,7 @@
 //! | `tests/hostile` | malformed frames of every API and version, slow and dead peers, clients that ask and never read, requests that are begun and never ended, against the real binary in both advertise modes, with 10,000 connections, and behind a proxy that dribbles, delays and cuts; beside a producer that must not notice | `HOSTILE=60` |
 //! | `tests/live_configs` | topic configs altered on the running binary: files on the disk, answers and error codes follow | |
 //! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
-//! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9; groups of nine libraries, whose members are killed and come back, record by record: what nobody here wrote, [page by page](crate::manual::clients); our own commands beside kcat and Java's producer, and on Kafka's own servers | `CLIENT_MB=100`, `GROUP_MINUTES=10` |
+//! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9; groups of eight libraries, whose members are killed and come back, record by record: what nobody here wrote, [page by page](crate::manual::clients); our own commands beside kcat and Java's producer, and on Kafka's own servers | `CLIENT_MB=100`, `GROUP_MINUTES=10` |
 //!
 //! # The simulator
 //!
