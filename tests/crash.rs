@@ -10,6 +10,8 @@
     reason = "a program of its own, above the runtime: clock, threads and locks are its own"
 )]
 
+#[path = "crash/commits.rs"]
+mod commits;
 #[path = "crash/fates.rs"]
 mod fates;
 #[path = "crash/history_notices.rs"]

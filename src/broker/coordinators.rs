@@ -132,13 +132,16 @@ impl Broker {
             self.coordinators.topic = Some(topic.id);
         }
         let settings = self.settings.groups;
+        // A quarter of a journal file: a batch must not have to wait for an empty one.
+        let batch_bytes_max = (self.log.batch_bytes_max() / 4) as usize;
         for partition in led_here(&image, topic, self.core) {
             let index = partition.partition;
             if self.coordinators.seats.contains_key(&index) {
                 continue;
             }
             let seed = self.group_entropy.next_u64();
-            let seat = Seat { partition, groups: Groups::new(settings, seed), step: Step::Opening };
+            let groups = Groups::new(settings, seed).with_batches_of(batch_bytes_max);
+            let seat = Seat { partition, groups: groups, step: Step::Opening };
             self.coordinators.seats.insert(index, seat);
             self.open_coordinator(index, now);
         }
@@ -384,7 +387,9 @@ impl Broker {
         let Some(seat) = coordinators.seats.get_mut(&index) else { return };
         let Some(epoch) = image.leader_epoch(seat.partition) else { return };
         while let Some(bytes) = seat.groups.wanted_bytes().filter(|_| matches!(seat.step, Step::Serving)) {
-            if log.appendable_for(bytes as u64) == Appendable::Paused {
+            // What never fits does not wait for room: the append refuses it.
+            let fits = bytes as u64 <= log.batch_bytes_max();
+            if fits && log.appendable_for(bytes as u64) == Appendable::Paused {
                 return;
             }
             let (batch, header) = seat.groups.next_batch(now).expect("it wants to append");

@@ -34,6 +34,8 @@ pub struct Groups {
     pub(super) timers: Timers,
     pub(super) outbox: Outbox,
     pub(super) snapshot: Snapshot,
+    /// Records in one batch, beyond the first of them.
+    pub(super) batch_bytes_max: usize,
     /// Bytes of what would have to be appended to say everything anew.
     pub(super) live_bytes: usize,
     /// Kept of all members, and of ids that were given out.
@@ -81,6 +83,7 @@ impl Groups {
             timers: Timers::default(),
             outbox: Outbox::default(),
             snapshot: Snapshot::default(),
+            batch_bytes_max: GROUP_BATCH_BYTES_MAX,
             live_bytes: 0,
             member_bytes: 0,
             room: Room { member_bytes: usize::MAX, live_bytes: usize::MAX },
@@ -95,6 +98,12 @@ impl Groups {
     /// How much more this coordinator may take from here on.
     pub fn set_room(&mut self, room: Room) {
         self.room = room;
+    }
+
+    /// With smaller batches, for a log that has no room for the usual ones.
+    pub fn with_batches_of(mut self, bytes_max: usize) -> Groups {
+        self.batch_bytes_max = bytes_max.min(GROUP_BATCH_BYTES_MAX);
+        self
     }
 
     /// A request. Its answer comes out of [`Groups::poll_reply`], at once or later. `known`: whether a partition of a topic exists.
@@ -161,7 +170,7 @@ impl Groups {
         let mut bytes = 0;
         while let Some(write) = self.outbox.unwritten.front() {
             bytes += write.records.iter().map(KeyedRecord::bytes).sum::<usize>();
-            if !records.is_empty() && bytes > GROUP_BATCH_BYTES_MAX {
+            if !records.is_empty() && bytes > self.batch_bytes_max {
                 break;
             }
             let write = self.outbox.unwritten.pop_front().expect("looked at");
@@ -176,7 +185,7 @@ impl Groups {
         let first = self.outbox.unwritten.front().filter(|_| !self.snapshot.holds_writes());
         let wanted = first.map(|write| write.records.iter().map(KeyedRecord::bytes).sum::<usize>());
         let wanted = wanted.or(self.snapshot.next_bytes())?;
-        Some(wanted.max(GROUP_BATCH_BYTES_MAX) + HEADER_BYTES)
+        Some(wanted.max(self.batch_bytes_max) + HEADER_BYTES)
     }
 
     /// The batch is in the log at these offsets and took so many bytes.

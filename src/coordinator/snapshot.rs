@@ -7,7 +7,7 @@
 //! In Draining and Saying no other records are appended, so that none of those said anew comes behind a newer one of its key. A
 //! crash in between finds the old records and some of them twice. Only after Flushing the log start moves.
 
-use crate::base::limits::{GROUP_BATCH_BYTES_MAX, GROUP_LOG_BYTES_MIN, GROUP_LOG_LIVE_MULTIPLE};
+use crate::base::limits::{GROUP_LOG_BYTES_MIN, GROUP_LOG_LIVE_MULTIPLE};
 use crate::base::offset::Offset;
 use crate::coordinator::groups::Groups;
 use crate::wire::group_records::{GroupRecordKey, OffsetValue};
@@ -137,12 +137,13 @@ impl Groups {
 
     /// The next records of what is said anew.
     pub(super) fn next_of_snapshot(&mut self) -> Option<Vec<KeyedRecord>> {
+        let batch_bytes_max = self.batch_bytes_max;
         let Step::Saying { left, taken, .. } = &mut self.snapshot.step else { return None };
         let mut records = Vec::new();
         let mut bytes = 0;
         while let Some(record) = left.front() {
             bytes += record.bytes();
-            if !records.is_empty() && bytes > GROUP_BATCH_BYTES_MAX {
+            if !records.is_empty() && bytes > batch_bytes_max {
                 break;
             }
             records.extend(left.pop_front());

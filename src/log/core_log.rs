@@ -190,6 +190,11 @@ impl CoreLog {
         if memory_full || !self.journal.has_room_for_append(bytes) { Appendable::Paused } else { Appendable::Yes }
     }
 
+    /// Bytes of the largest batch that can ever be appended.
+    pub fn batch_bytes_max(&self) -> u64 {
+        Journal::batch_bytes_max(self.settings.journal_file_bytes)
+    }
+
     /// Appends one batch to an open partition: stamps base offset and leader epoch, queues the frame, keeps the batch in the tail.
     pub fn append(
         &mut self,
@@ -199,7 +204,7 @@ impl CoreLog {
         now: Now,
     ) -> Result<Appended, AppendError> {
         let bytes = append.batch.len() as u64;
-        if bytes > Journal::batch_bytes_max(self.settings.journal_file_bytes) {
+        if bytes > self.batch_bytes_max() {
             return Err(AppendError::TooLarge);
         }
         let appendable = self.appendable_bytes(bytes);
