@@ -141,7 +141,7 @@ impl Broker {
             }
             let seed = self.group_entropy.next_u64();
             let groups = Groups::new(settings, seed).with_batches_of(batch_bytes_max);
-            let seat = Seat { partition, groups: groups, step: Step::Opening };
+            let seat = Seat { partition, groups, step: Step::Opening };
             self.coordinators.seats.insert(index, seat);
             self.open_coordinator(index, now);
         }

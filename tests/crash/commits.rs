@@ -1,6 +1,7 @@
 //! kill -9 while groups commit: what was acknowledged is there after each restart, nothing is there that was not sent, and no
-//! offset goes back. The journal files are as small as a coordinator's largest batch: with room asked for the batch it would like to
-//! append no commit was ever stored on such a machine. The coordinators say their logs anew meanwhile, cores and modes change, and some kills hit the loading.
+//! offset goes back. The journal files are as small as a coordinator's largest batch: with room asked for the batch it would
+//! like to append no commit was ever stored on such a machine. The coordinators say their logs anew meanwhile, cores and modes
+//! change, and some kills hit the loading.
 
 use crate::support::process::{Broker, Machine};
 use crate::support::{self, Random, Scratch};
