@@ -203,7 +203,7 @@ fn c7_e7_what_cannot_be_answered_closes_the_connection() {
     let cases: Vec<(&str, Vec<u8>)> = vec![
         ("unknown key", with(999, 0, &[])),
         ("negative key", with(-1, 0, &[])),
-        ("a group API, not listed yet", with(11, 0, &[0; 40])),
+        ("an API of transactions, not listed", with(24, 0, &[0; 40])),
         ("Metadata v99", with(3, 99, &[0; 40])),
         ("Metadata v-1", with(3, -1, &[0; 40])),
         ("E1: Produce v2", with(0, 2, &[0; 40])),
