@@ -77,3 +77,8 @@
 //! | | p99 ms | 8.7 (7.1-10.1) | 7.5 (7.5-10.1) |
 //! | 10 MB/s in 4 KiB requests, open loop, 8 connections, 8 partitions, likewise | CPU-s/GB | 20.4 (19.9-22.0) | 24.3 (22.9-27.0) |
 //! | | p99 ms | 23.6 (15.0-25.6) | 22.2 (19.3-36.3) |
+//!
+//! And with nothing else running, two rounds in turn, 3 s after 2 s, connections and partitions as in [`super::price`]: one-record
+//! requests 11.6 and 12.4 against 23.0 and 15.3 us, p99 1.0 and 0.9 against 1.9 and 1.1 ms; 16 KiB requests 1.17 and 1.21 against 1.74
+//! and 1.49 CPU-s/GB, p99 3.0 and 3.3 against 3.5 and 3.9 ms; 10 MB/s 19.5 and 19.8 against 22.7 and 26.2 CPU-s/GB, p99 3.5 and 4.1 against
+//! 5.2 and 4.9 ms.

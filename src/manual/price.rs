@@ -2,25 +2,30 @@
 //!
 //! One machine of 2 shared virtual CPUs (Xeon, 2.6 GHz class, virtio disk, Linux 6.18), November 2026. Client and broker
 //! share both CPUs; the client is a raw one with batches built beforehand. Corelane acknowledges after the flush (`disk`);
-//! Kafka 4.3.1 runs as shipped, so its acknowledged records are in the page cache only. Three rounds, alternating, 4 s
-//! each after 2 s of warm-up; median, and range in brackets. Short runs on a machine that is not ours alone: what counts
-//! is the ratio.
+//! Kafka 4.3.1 runs as shipped, so its acknowledged records are in the page cache only. Alternating rounds, 3 s each after 1 s of
+//! warm-up, both brokers running on from round to round; median, and range in brackets. Short runs on a machine that is not ours
+//! alone: what counts is the ratio.
 //!
 //! | load | | Corelane, `disk` | Kafka 4.3.1, not flushed |
 //! |---|---|---|---|
-//! | produce, 1 MiB requests | broker CPU-s/GB | 0.61 (0.59-0.73) | 1.83 (1.29-2.97) |
-//! | | MB/s | 1,191 (956-1,231) | 726 (533-852) |
-//! | produce, 16 KiB requests | broker CPU-s/GB | 1.15 (1.09-1.30) | 4.59 (2.61-7.25) |
-//! | | MB/s | 697 (681-801) | 346 (233-544) |
-//! | produce, one 100-byte record a request, 32 connections | broker CPU us/request | 13.2 (11.1-14.4) | 28.0 (21.9-41.3) |
-//! | | requests/s | 51,091 (46,156-64,494) | 49,536 (36,217-62,860) |
-//! | fetch, 1 MiB a partition | broker CPU-s/GB | 0.35 (0.27-0.37) | 0.33 (0.32-0.36) |
-//! | | MB/s | 953 (916-971) | 936 (765-1,148) |
+//! | produce, 1 MiB requests, 5 rounds | broker CPU-s/GB | 0.60 (0.47-1.23) | 1.27 (0.97-2.09) |
+//! | | MB/s | 1,191 (766-1,335) | 928 (691-1,236) |
+//! | produce, 16 KiB requests, 2 rounds | broker CPU-s/GB | 1.10, 1.22 | 2.47, 2.56 |
+//! | | MB/s | 712, 635 | 566, 588 |
+//! | produce, one 100-byte record a request, 32 connections, 5 rounds | broker CPU us/request | 13.1 (11.9-16.2) | 23.0 (21.3-35.9) |
+//! | | requests/s | 59,934 (49,069-62,598) | 59,740 (40,521-63,566) |
+//! | fetch, 1 MiB a partition, from memory, 3 rounds | broker CPU-s/GB | 0.16 (0.14-0.19) | 0.25 (0.24-0.29) |
+//! | | MB/s | 1,065 (889-1,420) | 1,040 (989-1,056) |
 //!
-//! The machine's speed changes from hour to hour: in other hours the same loads took Corelane 0.49, 1.02 and 11.3 to 12.9, and 0.28
-//! for fetch. Fetch is the row without a lead: Kafka hands pages of the cache to the socket, Corelane reads what the tail no
-//! longer holds from the disk. Nine tenths of the CPU of a one-record request is spent inside the kernel, most of it
-//! in sending the answer and in the flush; the core's own code takes about 2 us.
+//! These are rounds in which both had taken the memory that they use. On this machine, whose host hands out memory page by page, taking
+//! a gigabyte for the first time costs 2 to 3 CPU-s, and both pay it: Kafka as its page cache grows (its first round: 16 KiB requests
+//! 5.24 CPU-s/GB, in a run on a fresh machine 11.4, and 3.4 at 1 MiB), Corelane as its cache does (with the cache of gigabytes
+//! freed and taken anew: 2.41 at 1 MiB, 2.67 at 16 KiB). Growth is spread out for that reason, see [`super::fetch_path`].
+//! Earlier tables here, with Kafka at 1.83 and 4.59 CPU-s/GB, compared with a Kafka whose page cache was still growing.
+//!
+//! A fetch of what the tail no longer holds is read from the disk: 0.31 to 0.37 CPU-s/GB. The machine's speed changes from hour to hour.
+//! Nine tenths of the CPU of a one-record request is spent inside the kernel, most of it in sending the answer and in the flush; the
+//! core's own code takes about 2 us.
 //!
 //! System calls of the two cores per one-record request at 60 thousand a second (`perf stat -e 'syscalls:*'` on their
 //! threads, 2 s): 1.00 recvmsg, 0.17 epoll_pwait2, 0.13 io_uring_enter. Futexes: 17 in 120,045 requests, all for jobs given to
@@ -28,7 +33,8 @@
 //!
 //! 10 MB/s in 4 KiB requests, open loop, 2 runs each: with 1 partition 14-15 CPU-s/GB, p50 0.23-0.27 ms, p99 4.9-5.2 ms;
 //! with 8 partitions 21-23, p50 0.30-0.38, p99 4.2-7.1; with 1,000 partitions 30-34, p50 0.31-0.32, p99 3.7-5.0. One
-//! partition keeps one core awake instead of two; where the rest of the difference goes has not been profiled.
+//! partition keeps one core awake instead of two; with 1,000 a fifth of the broker's CPU in such a short run is the making of a
+//! thousand segment files, which happens once (26 against 29 CPU-s/GB with 8 and 1,000 partitions in an 8 s run).
 //!
 //! # Where the time of a request goes
 //!
@@ -40,4 +46,4 @@
 //! # Memory, start, size
 //!
 //! Two cores, resident: 22 MB idle, 60 MB with 10,000 idle partitions (created by one request in 116 ms), no more with
-//! 5,000 idle connections beside them. Ready 24 ms after the start on an empty directory. Stripped binary 5.9 MB.
+//! 5,000 idle connections beside them. Ready 24 ms after the start on an empty directory. Stripped binary 8.4 MB.
