@@ -70,11 +70,17 @@ pub(super) struct Coordinators {
     /// Pieces under way: of which request, and which of its pieces.
     pieces: Map<Caller, (u64, usize)>,
     next: u64,
+    /// The earliest deadline of all seats when none is busy: every turn of the core asks, and only busy seats change theirs.
+    deadline_ns: Option<u64>,
 }
 
 impl Coordinators {
     /// Monotonic nanoseconds at which something is due.
     pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.deadline_ns
+    }
+
+    fn earliest_deadline(&self) -> Option<u64> {
         let due = self.seats.values().filter(|seat| matches!(seat.step, Step::Serving));
         due.filter_map(|seat| seat.groups.next_deadline_ms()).min().map(|ms| ms * 1_000_000)
     }
@@ -86,6 +92,7 @@ impl Coordinators {
         }
         let missing: usize = self.asked.values().map(|asked| asked.missing).sum();
         assert_eq!(missing, self.pieces.len());
+        assert!(!self.busy.is_empty() || self.deadline_ns == self.earliest_deadline());
     }
 
     /// What all coordinators of this core may take beyond what they have.
@@ -156,6 +163,7 @@ impl Broker {
         self.give_group_answers();
         self.coordinators.seats.clear();
         self.coordinators.busy.clear();
+        self.coordinators.deadline_ns = None;
         self.coordinators.topic = None;
     }
 
@@ -277,6 +285,9 @@ impl Broker {
 
     /// Time has passed.
     pub(super) fn tick_coordinators(&mut self, now: Now) {
+        if self.coordinators.deadline_ns.is_none_or(|due_ns| due_ns > now.monotonic_ns) {
+            return;
+        }
         for (index, seat) in &mut self.coordinators.seats {
             let due = seat.groups.next_deadline_ms().is_some_and(|ms| ms <= now.monotonic_ms());
             if due && matches!(seat.step, Step::Serving) {
@@ -379,6 +390,7 @@ impl Broker {
         }
         self.give_group_answers();
         self.coordinators.busy.clear();
+        self.coordinators.deadline_ns = self.coordinators.earliest_deadline();
         true
     }
 
