@@ -27,6 +27,7 @@ mod progress;
 mod reach;
 mod table;
 mod topic;
+mod verdicts;
 mod welcome;
 mod work;
 

@@ -101,10 +101,9 @@ impl Consume {
         }
         let wanted = |index: &i32| self.partitions.is_empty() || self.partitions.contains(index);
         let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.index).filter(wanted).collect();
-        let mut ask = |asked: Option<Asked>| -> Result<Vec<i64>, Failure> {
-            let Some(asked) = asked else { return Ok(vec![-1; partitions.len()]) };
-            let wanted: Vec<(i32, Asked)> = partitions.iter().map(|partition| (*partition, asked)).collect();
-            offsets::list(cluster, topic, &wanted)?.into_values().collect()
+        let mut ask = |asked: Option<Asked>| match asked {
+            Some(asked) => offsets::of_each(cluster, topic, &partitions, asked),
+            None => Ok(vec![-1; partitions.len()]),
         };
         let (starts, ends) =
             (ask(Some(Asked::Start))?, ask(Some(if self.read_committed { Asked::StableEnd } else { Asked::End }))?);

@@ -1,5 +1,6 @@
 //! `consume --offset`: where to begin, and perhaps where to end, in every partition.
 
+use crate::cli::ending::Trouble;
 use crate::cli::moment;
 use crate::client::offsets::Asked;
 
@@ -45,6 +46,15 @@ impl Place {
                 _ => Place::At(number(text)?),
             },
         })
+    }
+
+    /// The value of `--to`, which has to be one place.
+    pub(crate) fn of_to(text: &str) -> Result<Place, Trouble> {
+        let range = Range::parse(text, moment::now()).map_err(|why| Trouble::Usage(format!("--to {why}")))?;
+        match range.to {
+            None => Ok(range.from),
+            Some(_) => Err(Trouble::Usage(format!("--to {text}: expected one place, not a range"))),
+        }
     }
 
     /// What has to be asked beyond start and end.

@@ -8,11 +8,9 @@ mod list;
 pub(super) mod selection;
 mod trim;
 
-use crate::cli::ending::{Ending, Trouble, complain};
-use crate::cli::json::Json;
+use crate::cli::ending::{Ending, Trouble};
 use crate::cli::reach::Output;
-use crate::cli::table::Table;
-use crate::client::failure::{Cause, Failure, name_of};
+use crate::cli::verdicts;
 use crate::client::topics::Verdict;
 use clap::Subcommand;
 
@@ -62,37 +60,7 @@ fn join(nodes: &[i32]) -> String {
     nodes.iter().map(i32::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// A failure for programs.
-pub(super) fn failure_json(failure: &Failure) -> Json {
-    let code = match &failure.cause {
-        Cause::Code { code, .. } => [("code", Json::number(*code)), ("name", Json::text(name_of(*code)))],
-        _ => [("code", Json::Null), ("name", Json::Null)],
-    };
-    let rest = [
-        ("message", Json::text(failure.reason())),
-        ("broker", Json::text(&failure.broker)),
-        ("remedy", Json::optional(failure.remedy())),
-    ];
-    Json::Fields(code.into_iter().chain(rest).collect())
-}
-
-/// Prints what became of each topic; failures also in words on standard error. `done` is the word for success.
+/// Prints what became of each topic. `done` is the word for success.
 fn report(output: &Output, verdicts: &[Verdict], done: &str) -> Result<Ending, Trouble> {
-    let failures: Vec<&Failure> = verdicts.iter().filter_map(|verdict| verdict.result.as_ref().err()).collect();
-    let word = |verdict: &Verdict| verdict.result.as_ref().map_or_else(Failure::reason, |()| done.to_string());
-    let table = || {
-        let mut table = Table::new(["topic", "status"]);
-        verdicts.iter().for_each(|verdict| table.row([verdict.topic.clone(), word(verdict)]));
-        vec![table]
-    };
-    let json = || {
-        Json::list(verdicts.iter().map(|verdict| {
-            let error = verdict.result.as_ref().err().map_or(Json::Null, failure_json);
-            let done = Json::Bool(verdict.result.is_ok());
-            Json::Fields(vec![("topic", Json::text(&verdict.topic)), ("done", done), ("error", error)])
-        }))
-    };
-    output.print(table, json)?;
-    failures.iter().for_each(complain);
-    Ok(Ending::of(verdicts.len() - failures.len(), failures.len()))
+    verdicts::report(output, "topic", verdicts.iter().map(|verdict| (verdict.topic.as_str(), &verdict.result)), done)
 }

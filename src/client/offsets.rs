@@ -55,6 +55,12 @@ pub fn list(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, Asked)]) -> Re
     })
 }
 
+/// The same question about partitions given by ascending number, with the answers in their order; one that fails fails all.
+pub fn of_each(cluster: &mut Cluster, topic: &Topic, partitions: &[i32], asked: Asked) -> Result<Vec<i64>, Failure> {
+    let wanted: Vec<(i32, Asked)> = partitions.iter().map(|partition| (*partition, asked)).collect();
+    list(cluster, topic, &wanted)?.into_values().collect()
+}
+
 /// Removes what lies before the offsets (-1: everything); the answers are the new starts.
 pub fn trim(cluster: &mut Cluster, topic: &Topic, wanted: &[(i32, i64)]) -> Result<PerPartition, Failure> {
     let timeout_ms = cluster.patience().timeout_ms();

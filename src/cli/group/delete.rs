@@ -1,10 +1,8 @@
 //! `corelane group delete`.
 
-use crate::cli::ending::{Ending, Trouble, complain};
-use crate::cli::json::Json;
+use crate::cli::ending::{Ending, Trouble};
 use crate::cli::reach::{Output, Reach};
-use crate::cli::table::Table;
-use crate::cli::topic::failure_json;
+use crate::cli::verdicts;
 use crate::client::failure::Failure;
 use crate::client::groups;
 use clap::Args;
@@ -26,22 +24,11 @@ impl Delete {
         let mut cluster = self.reach.cluster(environment)?;
         let delete = |group: &String| (group.clone(), groups::delete(&mut cluster, group));
         let verdicts: Vec<(String, Result<(), Failure>)> = self.groups.iter().map(delete).collect();
-        let table = || {
-            let mut table = Table::new(["group", "status"]);
-            for (group, result) in &verdicts {
-                table.row([group.clone(), result.as_ref().map_or_else(Failure::reason, |()| "deleted".to_string())]);
-            }
-            vec![table]
-        };
-        let json = || {
-            Json::list(verdicts.iter().map(|(group, result)| {
-                let error = result.as_ref().err().map_or(Json::Null, failure_json);
-                Json::Fields(vec![("group", Json::text(group)), ("done", Json::Bool(result.is_ok())), ("error", error)])
-            }))
-        };
-        self.output.print(table, json)?;
-        let failures: Vec<&Failure> = verdicts.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
-        failures.iter().for_each(complain);
-        Ok(Ending::of(verdicts.len() - failures.len(), failures.len()))
+        verdicts::report(
+            &self.output,
+            "group",
+            verdicts.iter().map(|(group, result)| (group.as_str(), result)),
+            "deleted",
+        )
     }
 }

@@ -5,7 +5,7 @@ use crate::cli::group::lag::{Position, positions};
 use crate::cli::json::Json;
 use crate::cli::reach::{Output, Reach};
 use crate::cli::table::Table;
-use crate::cli::topic::failure_json;
+use crate::cli::verdicts::failure_json;
 use crate::client::cluster::Cluster;
 use crate::client::failure::Failure;
 use crate::client::groups::{self, Described, Member};

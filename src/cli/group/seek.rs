@@ -2,11 +2,10 @@
 
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::json::Json;
-use crate::cli::moment;
-use crate::cli::place::{OutOfRange, Place, Range};
+use crate::cli::place::{OutOfRange, Place};
 use crate::cli::reach::{Output, Reach};
 use crate::cli::table::Table;
-use crate::cli::topic::failure_json;
+use crate::cli::verdicts::failure_json;
 use crate::client::cluster::{Cluster, Topic, partition_words};
 use crate::client::failure::Failure;
 use crate::client::groups::{self, Commits, group_words};
@@ -48,16 +47,13 @@ struct Step {
 
 impl Seek {
     pub(super) fn run(self, environment: &[(String, String)]) -> Result<Ending, Trouble> {
-        let range = Range::parse(&self.to, moment::now()).map_err(|why| Trouble::Usage(format!("--to {why}")))?;
-        if range.to.is_some() {
-            return Err(Trouble::Usage(format!("--to {}: expected one place, not a range", self.to)));
-        }
+        let to = Place::of_to(&self.to)?;
         let mut cluster = self.reach.cluster(environment)?;
         let commits = groups::committed(&mut cluster, &self.group)?;
         let mut steps = Vec::new();
         for name in self.names(&commits)? {
             let topic = cluster.topic(&name, false)?;
-            steps.extend(self.plan(&mut cluster, &topic, &commits, range.from)?);
+            steps.extend(self.plan(&mut cluster, &topic, &commits, to)?);
         }
         if steps.is_empty() {
             let why = "no such partition in its topics; see corelane group describe";
@@ -95,10 +91,7 @@ impl Seek {
             known && (self.partitions.is_empty() || self.partitions.contains(partition))
         };
         let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.index).filter(chosen).collect();
-        let mut ask = |asked: Asked| -> Result<Vec<i64>, Failure> {
-            let wanted: Vec<(i32, Asked)> = partitions.iter().map(|partition| (*partition, asked)).collect();
-            offsets::list(cluster, topic, &wanted)?.into_values().collect()
-        };
+        let mut ask = |asked| offsets::of_each(cluster, topic, &partitions, asked);
         let (starts, ends) = (ask(Asked::Start)?, ask(Asked::End)?);
         let times = to.asked().map(&mut ask).transpose()?;
         let step = |(at, partition): (usize, &i32)| {

@@ -2,11 +2,10 @@
 
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::json::Json;
-use crate::cli::moment;
-use crate::cli::place::{Place, Range};
+use crate::cli::place::Place;
 use crate::cli::reach::{Output, Reach};
 use crate::cli::table::Table;
-use crate::cli::topic::failure_json;
+use crate::cli::verdicts::failure_json;
 use crate::client::cluster::partition_words;
 use crate::client::failure::Failure;
 use crate::client::offsets::{self, Asked};
@@ -34,10 +33,7 @@ const EVERYTHING: i64 = -1;
 
 impl Trim {
     pub(super) fn run(self, environment: &[(String, String)]) -> Result<Ending, Trouble> {
-        let range = Range::parse(&self.to, moment::now()).map_err(|why| Trouble::Usage(format!("--to {why}")))?;
-        if range.to.is_some() {
-            return Err(Trouble::Usage(format!("--to {}: expected one place, not a range", self.to)));
-        }
+        let to = Place::of_to(&self.to)?;
         let mut cluster = self.reach.cluster(environment)?;
         let topic = cluster.topic(&self.topic, false)?;
         let known = |partition: &&i32| !topic.partitions.iter().any(|known| known.index == **partition);
@@ -47,13 +43,10 @@ impl Trim {
         }
         let chosen = |index: &i32| self.partitions.is_empty() || self.partitions.contains(index);
         let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.index).filter(chosen).collect();
-        let mut ask = |asked: Asked| -> Result<Vec<i64>, Failure> {
-            let wanted: Vec<(i32, Asked)> = partitions.iter().map(|partition| (*partition, asked)).collect();
-            offsets::list(&mut cluster, &topic, &wanted)?.into_values().collect()
-        };
+        let mut ask = |asked| offsets::of_each(&mut cluster, &topic, &partitions, asked);
         let (starts, ends) = (ask(Asked::Start)?, ask(Asked::End)?);
-        let times = range.from.asked().map(&mut ask).transpose()?;
-        let offset = |index: usize| match range.from {
+        let times = to.asked().map(&mut ask).transpose()?;
+        let offset = |index: usize| match to {
             Place::FromEnd(0) => EVERYTHING,
             // Whether the partition has it, the broker says.
             Place::At(offset) => offset,
