@@ -10,7 +10,7 @@
 //! | `tests/fuzz` | every decoder of what clients send and of what lies on the disk, against inputs changed at random: no panic, no memory and no time that the input does not justify, and what decodes comes out again as it went in | `FUZZ_SECONDS=3600` |
 //! | `tests/api` | whole brokers over a disk in memory: stories of every API, storms of all of them with completions held back | `SEEDS=` |
 //! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by planted bugs (`planted`) | `SEEDS=5000` |
-//! | `tests/groups` | the group coordinator alone, with clients that die, a log that is late, refuses and is cut, answers late or lost: one generation at a time, one reader per partition, no acknowledged commit gone, a replay equals the run | `SEEDS=5000` |
+//! | `tests/groups` | the group coordinator alone, with clients that die, a log that is late, refuses and is cut, answers late or lost: one generation at a time, one reader per partition, no acknowledged commit gone, a replay equals the run, a bounded log; each check by a planted bug (`planted`) | `SEEDS=5000` |
 //! | `tests/crash` | kill -9 on the real binary under a checked load, a third of the kills inside recovery, in both advertise modes; and under groups that commit | `ROUNDS=50` |
 //! | `tests/power_cut` | ext4 and xfs on a disk with a volatile cache that loses what was not flushed, in both advertise modes; a run without flushes must lose | `CUTS=20` |
 //! | `tests/recovery_time` | time from restart to first answers on many partitions after kill -9 | `LOG_MB=5000` |

@@ -4,15 +4,19 @@
 //!
 //! Checked after every step: the coordinator's own invariants; a request is answered once; generations do not fall while the
 //! coordinator lives; no partition is given to two members of a generation; an acknowledged commit is never gone or behind; what
-//! a replay of the durable log gives is what the coordinator has applied. In the end faults stop, and within a few minutes of
-//! simulated time every client has its partitions.
+//! a replay of the durable log gives is what the coordinator has applied; offsets go only when nobody was in their group for as long
+//! as they are kept. In the end faults stop, and within a few minutes of simulated time every client has its partitions, and the
+//! log is no longer than a few times what it says. That each of these checks can fail is proved by a planted bug (`planted`).
 //!
 //! `SEEDS=n` runs more of them, `FIRST_SEED=n` begins elsewhere; a failure prints its seed.
 
 mod client;
+mod plant;
+mod planted;
 mod world;
 
 use corelane::base::prng::Prng;
+use plant::Plant;
 use world::World;
 
 /// Steps of a seed before faults stop.
@@ -22,8 +26,8 @@ fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is a number")))
 }
 
-fn run(seed: u64) -> World {
-    let mut world = World::new(seed);
+fn run(seed: u64, plant: Plant) -> World {
+    let mut world = World::new(seed, plant);
     for _ in 0..STEPS {
         world.step();
     }
@@ -38,7 +42,7 @@ fn groups_hold_what_they_promise() {
     let seeds = number("SEEDS", 200) * 10;
     let mut seen = world::Seen::default();
     for seed in first..first + seeds {
-        let world = std::panic::catch_unwind(|| run(seed)).unwrap_or_else(|why| {
+        let world = std::panic::catch_unwind(|| run(seed, Plant::None)).unwrap_or_else(|why| {
             eprintln!("seed {seed}: FIRST_SEED={seed} SEEDS=1 cargo test --release --test groups");
             std::panic::resume_unwind(why)
         });
@@ -53,7 +57,7 @@ fn groups_hold_what_they_promise() {
 #[test]
 fn members_beyond_the_memory_are_refused() {
     const ROOM: usize = 16 << 20;
-    let mut world = World::new(1);
+    let mut world = World::new(1, Plant::None);
     let mut codes = std::collections::BTreeMap::new();
     for number in 0..100_000u64 {
         let version = if number % 2 == 0 { 3 } else { 9 };
@@ -69,5 +73,5 @@ fn members_beyond_the_memory_are_refused() {
 #[test]
 fn a_seed_repeats_itself() {
     let seed = Prng::new(number("FIRST_SEED", 7)).next_u64();
-    assert_eq!(run(seed).trace, run(seed).trace);
+    assert_eq!(run(seed, Plant::None).trace, run(seed, Plant::None).trace);
 }

@@ -1,9 +1,12 @@
 //! A coordinator, its log and its clients; one step at a time, chosen by the seed.
 
 use crate::client::{Client, PARTITIONS, Phase, TOPIC, group_name};
+use crate::plant::{Fate, Plant};
+use bytes::Bytes;
 use corelane::base::clock::Now;
 use corelane::base::config::GroupSettings;
 use corelane::base::error_code::ErrorCode;
+use corelane::base::limits::GROUP_LOG_LIVE_MULTIPLE;
 use corelane::base::offset::Offset;
 use corelane::base::prng::Prng;
 use corelane::coordinator::answers::{Caller, ClientName, GroupRequest, GroupResponse};
@@ -14,6 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const GROUPS: usize = 2;
 const CLIENTS: usize = 7;
+/// So short that offsets of groups without members go within a schedule.
+const RETENTION_MS: i64 = 60_000;
+/// So small that the log is said anew within a schedule.
+const LOG_BYTES_MIN: usize = 4_096;
 
 /// What the schedules have come to.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +80,7 @@ enum Kind {
 }
 
 pub struct World {
+    plant: Plant,
     prng: Prng,
     now: Now,
     settings: GroupSettings,
@@ -92,13 +100,19 @@ pub struct World {
     generations: BTreeMap<usize, i32>,
     /// What was given in each generation of a group.
     given: BTreeMap<(usize, i32), BTreeMap<i32, String>>,
+    /// When a group was seen with its assignments last, and when with members.
+    stable_ms: BTreeMap<usize, i64>,
+    lived_ms: BTreeMap<usize, i64>,
+    /// For planted bugs: what was given last, and the answer that is held back.
+    last_given: Bytes,
+    held: Option<(Caller, GroupResponse)>,
     faults: bool,
     pub seen: Seen,
     pub trace: u64,
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
+    pub fn new(seed: u64, plant: Plant) -> World {
         let mut prng = Prng::new(seed);
         let settings = GroupSettings {
             initial_delay_ms: [0, 500, 3_000][prng.below(3) as usize],
@@ -106,8 +120,7 @@ impl World {
             session_ms_max: 1_800_000,
             members_max: 1_000_000,
             metadata_bytes_max: 4_096,
-            // So short that offsets of groups without members go within a schedule.
-            retention_ms: 60_000,
+            retention_ms: if plant == Plant::ExpiresEarly { 1_000 } else { RETENTION_MS },
             retention_check_ms: 20_000,
             topic_partitions: 1,
             topic_segment_bytes: 1 << 20,
@@ -115,8 +128,7 @@ impl World {
         let now = Now { monotonic_ns: 1_000_000_000_000, wall_ms: 1_700_000_000_000 };
         let mut groups = Groups::new(settings, prng.next_u64());
         groups.loaded(now);
-        // A small bound, so that the log is said anew within a schedule.
-        groups.set_log_bytes_min(4_096);
+        groups.set_log_bytes_min(LOG_BYTES_MIN);
         let client = |number: usize| Client {
             number,
             group: number % GROUPS,
@@ -131,6 +143,7 @@ impl World {
             version: if number % 4 == 3 { 3 } else { 9 },
         };
         World {
+            plant,
             prng,
             now,
             settings,
@@ -146,6 +159,10 @@ impl World {
             acknowledged: BTreeMap::new(),
             generations: BTreeMap::new(),
             given: BTreeMap::new(),
+            stable_ms: BTreeMap::new(),
+            lived_ms: BTreeMap::new(),
+            last_given: Bytes::new(),
+            held: None,
             faults: true,
             seen: Seen::default(),
             trace: seed,
@@ -234,6 +251,9 @@ impl World {
         for client in &self.clients {
             assert_eq!(client.phase, Phase::In, "client {} is stuck: {client:?}", client.number);
         }
+        let bytes: usize = self.log.values().map(Vec::len).sum();
+        let bound = LOG_BYTES_MIN.max(GROUP_LOG_LIVE_MULTIPLE * self.groups.memory_bytes().1);
+        assert!(bytes <= 2 * bound, "the log is bounded: {bytes} bytes where {bound} are allowed");
         for group in 0..GROUPS {
             let members = || self.clients.iter().filter(|client| client.group == group);
             let generations: BTreeSet<i32> = members().map(|client| client.generation).collect();
@@ -288,7 +308,8 @@ impl World {
         }
     }
 
-    fn ask(&mut self, client: usize, request: GroupRequest, kind: Kind) -> u64 {
+    fn ask(&mut self, client: usize, mut request: GroupRequest, kind: Kind) -> u64 {
+        self.plant.request(&mut request);
         self.next += 1;
         let group = self.clients[client].group;
         self.sent.insert(self.next, Sent { client, kind, group });
@@ -317,6 +338,11 @@ impl World {
             if self.faults && self.prng.percent(5) {
                 self.groups.refused(ErrorCode::CoordinatorNotAvailable, self.now);
                 self.seen.refused += 1;
+                if self.plant == Plant::RefusedIsStored {
+                    record_batch::stamp(&mut batch, self.log_end, 0);
+                    self.log.insert(self.log_end, batch.to_vec());
+                    self.log_end += i64::from(header.record_count);
+                }
                 continue;
             }
             let base = self.log_end;
@@ -325,6 +351,9 @@ impl World {
             let bytes = batch.len();
             self.log.insert(base, batch.to_vec());
             self.groups.appended(Offset(base), Offset(self.log_end), bytes);
+            if self.plant == Plant::AnswerBeforeDurable {
+                self.groups.advance(Offset(self.log_end), self.now);
+            }
         }
     }
 
@@ -340,7 +369,14 @@ impl World {
 
     fn advance(&mut self) {
         self.groups.advance(Offset(self.durable), self.now);
-        if let Some(start) = self.groups.take_trim() {
+        if let Some(mut start) = self.groups.take_trim() {
+            match self.plant {
+                Plant::TrimNever => return,
+                Plant::TrimTooFar => {
+                    start = Offset(self.log.range(start.0 + 1..).next().map_or(self.durable, |(base, _)| *base))
+                }
+                _ => {}
+            }
             assert!(start.0 <= self.durable, "only what is durable elsewhere is given up");
             self.log = self.log.split_off(&start.0);
             self.seen.snapshots += 1;
@@ -351,17 +387,42 @@ impl World {
     fn pass(&mut self, ms: u64) {
         self.now.monotonic_ns += ms * 1_000_000;
         self.now.wall_ms += ms as i64;
-        self.groups.tick(self.now);
+        if self.plant != Plant::TimersStop {
+            self.groups.tick(self.now);
+        }
     }
 
     /// Answers that the coordinator has given are on their way.
     fn collect(&mut self) {
-        while let Some((caller, response)) = self.groups.poll_reply() {
-            assert!(self.sent.contains_key(&caller.0), "a request is answered once");
-            assert!(!self.answers.iter().any(|(known, _)| *known == caller.0), "a request is answered once");
-            self.judge(caller.0, &response);
-            self.answers.push((caller.0, response));
+        while let Some((caller, mut response)) = self.groups.poll_reply() {
+            self.plant.response(caller.0, &mut response, &mut self.last_given);
+            match self.plant.fate(caller.0, &response) {
+                Fate::Leaves => self.answered(caller, response),
+                Fate::Twice => {
+                    self.answered(caller, response.clone());
+                    self.answered(caller, response);
+                }
+                Fate::Never => {
+                    self.sent.remove(&caller.0);
+                }
+                Fate::Later => {
+                    let before = self.held.take();
+                    if before.is_none() {
+                        self.held = Some((caller, response));
+                        continue;
+                    }
+                    self.answered(caller, response);
+                    before.into_iter().for_each(|(caller, response)| self.answered(caller, response));
+                }
+            }
         }
+    }
+
+    fn answered(&mut self, caller: Caller, response: GroupResponse) {
+        assert!(self.sent.contains_key(&caller.0), "a request is answered once");
+        assert!(!self.answers.iter().any(|(known, _)| *known == caller.0), "a request is answered once");
+        self.judge(caller.0, &response);
+        self.answers.push((caller.0, response));
     }
 
     /// What an answer says is held against everything that was said before, whether it arrives or not.
@@ -426,10 +487,10 @@ impl World {
             GroupResponse::Heartbeat(answer) if client.phase == Phase::In => {
                 self.seen.rebalances += u64::from(answer.error_code == 27);
                 self.seen.expired += u64::from(answer.error_code == 25);
-                client.heard(answer.error_code);
+                client.heard(self.plant.heard(answer.error_code));
             }
             GroupResponse::Commit(answer) if client.phase == Phase::In => {
-                client.heard(answer.topics[0].partitions[0].error_code);
+                client.heard(self.plant.heard(answer.topics[0].partitions[0].error_code));
             }
             _ => {}
         }
@@ -440,9 +501,13 @@ impl World {
         self.seen.crashes += 1;
         self.flush();
         self.replayed();
+        if self.plant == Plant::FlushLies {
+            self.durable = self.log.range(..self.durable).next_back().map_or(self.durable, |(base, _)| *base);
+        }
         self.log.split_off(&self.durable);
         self.log_end = self.durable;
         self.answers.clear();
+        self.held = None;
         self.sent.clear();
         for client in self.clients.iter_mut().filter(|client| client.waits_for.is_some()) {
             client.waits_for = None;
@@ -450,12 +515,17 @@ impl World {
         }
         self.generations.clear();
         let mut groups = Groups::new(self.settings, self.prng.next_u64());
-        for batch in self.log.values() {
-            groups.replay(batch).expect("the coordinator's own log");
+        let skipped = (self.plant == Plant::ReplaySkips).then(|| self.log.len() / 2);
+        for (at, batch) in self.log.values().enumerate() {
+            if skipped != Some(at) {
+                groups.replay(batch).expect("the coordinator's own log");
+            }
         }
         groups.loaded(self.now);
-        groups.set_log_bytes_min(4_096);
+        groups.set_log_bytes_min(LOG_BYTES_MIN);
         self.groups = groups;
+        // Members that never had their assignments were never stored: their group was empty all the time.
+        self.lived_ms = self.stable_ms.clone();
     }
 
     /// A replay of the durable log gives what the coordinator has applied.
@@ -486,9 +556,18 @@ impl World {
         let Some((Caller(u64::MAX), GroupResponse::Describe(answer))) = self.groups.poll_reply() else {
             panic!("DescribeGroups is answered at once")
         };
-        if &*answer.groups[0].group_state == "Dead" {
-            self.generations.remove(&group);
-            self.given.retain(|(of, _), _| *of != group);
+        match &*answer.groups[0].group_state {
+            "Dead" => {
+                self.generations.remove(&group);
+                self.given.retain(|(of, _), _| *of != group);
+            }
+            "Empty" => {}
+            state => {
+                self.lived_ms.insert(group, self.now.wall_ms);
+                if state == "Stable" {
+                    self.stable_ms.insert(group, self.now.wall_ms);
+                }
+            }
         }
     }
 
@@ -508,17 +587,21 @@ impl World {
         for partition in answer.groups[0].topics.iter().flat_map(|topic| &topic.partitions) {
             told.insert(partition.partition_index, partition.committed_offset);
         }
-        if told.is_empty() {
-            // Expired; from here on nothing is owed.
-            let forgets = self.acknowledged.keys().any(|(of, _)| *of == group);
+        let alone_ms = self.now.wall_ms - self.lived_ms.get(&group).copied().unwrap_or(0);
+        if alone_ms >= RETENTION_MS {
+            // From here on nothing is owed, even if somebody comes before the tombstones are durable.
+            let forgets = told.is_empty() && self.acknowledged.keys().any(|(of, _)| *of == group);
             self.seen.expired += u64::from(forgets);
             self.acknowledged.retain(|(of, _), _| *of != group);
-            return;
         }
         for ((of, partition), offset) in &self.acknowledged {
             if *of == group {
-                let told = told.get(partition).copied().unwrap_or(-1);
-                assert!(told >= *offset, "group {group}, partition {partition}: {told} after {offset}");
+                let told = told.get(partition);
+                assert!(told.is_some(), "group {group}, partition {partition} is gone after {alone_ms} ms: {offset}");
+                assert!(
+                    told >= Some(offset),
+                    "group {group}, partition {partition} went back: {told:?} after {offset}"
+                );
             }
         }
     }
