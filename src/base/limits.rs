@@ -16,6 +16,10 @@ pub const RING_MOVE_PERCENT: u64 = 50;
 pub const REAPPEND_TAIL_BYTES_MAX: u64 = 16 * 1024;
 /// Re-appended bytes per recycled journal file: file bytes divided by this (S8).
 pub const REAPPEND_FILE_DIVISOR: u64 = 8;
+/// Batches up to this size are joined when they leave the journal for a segment.
+pub const SPAN_BATCH_BYTES_MAX: usize = 4 * 1024;
+/// ... up to so many bytes together.
+pub const SPAN_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of batches in one segment chunk (one write).
 pub const CHUNK_BYTES_MAX: usize = 1024 * 1024;
 /// Segment bytes after which a move leaves a full state block (S10).

@@ -326,10 +326,9 @@ impl CoreLog {
         let body = FrameBody::Truncate { partition, end: to };
         let sequence = self.journal.push(body, now).map_err(|_| AppendError::NotAppendable(Appendable::Paused))?;
         let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
-        let (end, freed) = log.truncate(to, sequence);
+        let end = log.truncate(to, sequence);
         self.pinned_bytes -= bytes - log.tail.pinned_bytes();
         self.pinned_cost -= cost - log.tail.pinned_cost();
-        self.cache_cost -= freed;
         for waiting in self.unflushed.iter_mut().filter(|waiting| waiting.partition == partition) {
             waiting.end = waiting.end.min(end);
         }

@@ -230,12 +230,11 @@ impl Log {
         rose
     }
 
-    /// Drops every batch that holds anything at or above `end`, which is not below the high watermark; gives the new log end
-    /// and the cache memory set free.
-    pub fn truncate(&mut self, end: Offset, sequence: Sequence) -> (Offset, u64) {
+    /// Drops every batch that holds anything at or above `end`, which is not below the high watermark; gives the new log end.
+    pub fn truncate(&mut self, end: Offset, sequence: Sequence) -> Offset {
         self.truncated_at = sequence;
         assert!(end >= self.high_watermark && end >= self.segment_end(), "L3");
-        let freed = self.tail.truncate(end);
+        self.tail.truncate(end);
         self.log_end = self.tail.pinned().last().map_or(self.segment_end(), |batch| batch.end);
         self.written_end = self.written_end.min(self.log_end);
         self.flushed_end = self.flushed_end.min(self.log_end);
@@ -250,7 +249,7 @@ impl Log {
                 state.producers.note(&header, batch.base);
             }
         }
-        (log_end, freed)
+        log_end
     }
 
     /// Takes the partition offline; its unmoved frames must survive in the journal (S11).

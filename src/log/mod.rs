@@ -27,6 +27,7 @@ pub mod segment;
 pub mod segment_move;
 pub mod segment_walk;
 mod segment_writer;
+pub mod span;
 pub mod tail;
 #[cfg(test)]
 mod tests;

@@ -159,7 +159,7 @@ impl RunRead {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     pub(crate) fn batch(base: i64, records: i32, payload: usize) -> Vec<u8> {

@@ -226,7 +226,7 @@ impl PendingSearch {
     fn plan(&mut self, log: &Log) -> Next {
         self.at = self.at.max(log.log_start);
         self.raise(log.segments.iter().map(|one| (one.base, one.end, one.max_timestamp)), log.log_start);
-        self.raise(log.tail.batches().map(|one| (one.base, one.end, one.max_timestamp)), log.log_start);
+        self.raise(log.tail.timestamps(self.at, self.until), log.log_start);
         while self.at < self.until {
             if log.tail.start().is_some_and(|start| start <= self.at) {
                 return self.plan_tail(log);
@@ -249,10 +249,9 @@ impl PendingSearch {
     }
 
     fn plan_tail(&self, log: &Log) -> Next {
-        let wanted = |one: &&crate::log::tail::TailBatch| one.end > self.at && one.max_timestamp >= self.threshold;
-        match log.tail.batches().find(wanted).filter(|one| one.end <= self.until) {
+        match log.tail.first_at_time(self.at, self.threshold).filter(|one| one.end <= self.until) {
             None => Next::Done(None),
-            Some(batch) => Next::Step(self.scan(batch.bytes.clone(), batch.end)),
+            Some(batch) => Next::Step(self.scan(batch.bytes, batch.end)),
         }
     }
 

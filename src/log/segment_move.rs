@@ -11,6 +11,7 @@ use crate::log::log::Log;
 use crate::log::offset_index::{self, RUN_BYTES, Run};
 use crate::log::producer_state::{PRODUCER_BYTES_MAX, Producers};
 use crate::log::segment::{self, BlockAt, EXTENT_HEADER_BYTES, ExtentHeader, Segment, StateBlockSource};
+use crate::log::span::{self, Span};
 use crate::log::tail::TailBatch;
 use crate::wire::record_batch;
 use bytes::Bytes;
@@ -24,6 +25,7 @@ struct Growth {
     file_bytes: u64,
     block: BlockAt,
     runs: Vec<Run>,
+    spans: Vec<Span>,
     full: bool,
     bytes: u64,
 }
@@ -84,7 +86,7 @@ impl Target {
 pub fn plan(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
     let state = log.open_state().expect("opened before the move");
     let movable = log.movable_end();
-    let batches: Vec<&TailBatch> = log.tail.pinned().take_while(|batch| batch.end <= movable).collect();
+    let batches = log.tail.pinned_until(movable);
     assert!(!batches.is_empty(), "only partitions with something to move are planned");
     let mut plan =
         Move { ops: Vec::new(), growths: Vec::new(), producers: state.moved.clone(), now_ms: context.now_ms };
@@ -148,10 +150,9 @@ fn plan_extent(
     plan: &mut Move,
 ) {
     let (base, end) = (batches[0].base, batches[batches.len() - 1].end);
-    let mut data = Gather::new();
     let mut runs = Vec::new();
     let mut epochs = (LeaderEpoch(-1), LeaderEpoch(-1));
-    let mut producer_ids = Vec::new();
+    let mut producer_ids = Vec::with_capacity(batches.len());
     let mut position = target.file_bytes + EXTENT_HEADER_BYTES as u64;
     for (index, batch) in batches.iter().enumerate() {
         let header = record_batch::parse_header(&batch.bytes).expect("checked when it was appended");
@@ -162,12 +163,13 @@ fn plan_extent(
         epochs =
             (if index == 0 { LeaderEpoch(header.leader_epoch) } else { epochs.0 }, LeaderEpoch(header.leader_epoch));
         position += batch.bytes.len() as u64;
-        data.push(batch.bytes.clone());
     }
-    let bytes = data.len() as u64;
+    let bytes = position - target.file_bytes - EXTENT_HEADER_BYTES as u64;
     let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, bytes };
-    let mut all = Gather::from(header.encode());
-    all.append(data);
+    let spans = span::join(batches);
+    let mut all = Gather::with_capacity(spans.len() + 3);
+    all.push(header.encode());
+    spans.iter().for_each(|span| all.push(span.bytes.clone()));
     all.push(Bytes::from_static(&[0; 8]).slice(..(bytes.next_multiple_of(8) - bytes) as usize));
     let block_position = target.file_bytes + all.len() as u64;
     let full = target.new
@@ -184,8 +186,8 @@ fn plan_extent(
         true => FileOp::CreateNew(path, all),
         false => FileOp::Write { path, offset: target.file_bytes, data: all },
     });
-    let growth =
-        Growth { base: target.base, new_segment: target.new, end, file_bytes, block: block_at, runs, full, bytes };
+    let (base, new_segment) = (target.base, target.new);
+    let growth = Growth { base, new_segment, end, file_bytes, block: block_at, runs, spans, full, bytes };
     target.new = false;
     target.file_bytes = file_bytes;
     target.block = Some(block_at);
@@ -240,8 +242,8 @@ fn encode_block(
 }
 
 /// The plan's writes have completed: the segments exist, the moved batches are a cache from now on. Calls `moved` with end and
-/// cost of each batch.
-pub fn apply(log: &mut Log, plan: Move, moved: impl FnMut(Offset, usize)) {
+/// cost of each span.
+pub fn apply(log: &mut Log, plan: Move, mut moved: impl FnMut(Offset, usize)) {
     for growth in plan.growths {
         if growth.new_segment {
             log.segments.push(Segment {
@@ -266,9 +268,8 @@ pub fn apply(log: &mut Log, plan: Move, moved: impl FnMut(Offset, usize)) {
         segment.runs.as_mut().expect("segments of this boot keep their index").extend(growth.runs);
         (segment.deltas, segment.bytes_since_full) =
             if growth.full { (0, 0) } else { (segment.deltas + 1, segment.bytes_since_full + growth.bytes) };
+        log.tail.unpin(growth.spans, &mut moved);
     }
     log.cleaned = true;
     log.open_state_mut().expect("open").moved = plan.producers;
-    let end = log.segment_end();
-    log.tail.unpin(end, moved);
 }
