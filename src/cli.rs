@@ -11,6 +11,7 @@
     reason = "above the runtime floor: sees the CPUs of this process and its own clock, and reads input beside sending"
 )]
 
+mod bench;
 mod cluster;
 mod consume;
 mod dev_directory;
@@ -280,7 +281,7 @@ fn path_text(path: &Path) -> Result<String, UsageError> {
 /// clap explains on several lines; the first paragraph names what is wrong, and a tip is worth keeping.
 fn one_line(error: &clap::Error) -> String {
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        return "expected a command: dev, start, version, topic, produce, consume, cluster, log (see corelane --help)"
+        return "expected a command: dev, start, version, topic, produce, consume, cluster, group, log, bench (see corelane --help)"
             .to_string();
     }
     let text = error.to_string();

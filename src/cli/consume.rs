@@ -179,7 +179,7 @@ fn write_record(out: &mut dyn Write, style: &Style, topic: &str, consumed: &Cons
 }
 
 /// Becomes true at the first Ctrl-C or SIGTERM; a second one ends the process at once.
-fn interruption() -> Result<Arc<AtomicBool>, Failure> {
+pub(crate) fn interruption() -> Result<Arc<AtomicBool>, Failure> {
     let flag = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         let registered = signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))

@@ -11,6 +11,8 @@ pub(crate) enum Json {
     Bool(bool),
     /// A whole number.
     Number(i64),
+    /// A number that need not be whole, to six digits.
+    Decimal(f64),
     /// A string.
     Text(String),
     /// Values in a row.
@@ -87,6 +89,8 @@ impl fmt::Display for Json {
             Json::Null => formatter.write_str("null"),
             Json::Bool(value) => write!(formatter, "{value}"),
             Json::Number(number) => write!(formatter, "{number}"),
+            Json::Decimal(number) if number.is_finite() => write!(formatter, "{}", six_digits(*number)),
+            Json::Decimal(_) => formatter.write_str("null"),
             Json::Text(text) => formatter.write_str(&quoted(text)),
             Json::List(values) => {
                 formatter.write_str("[")?;
@@ -104,6 +108,11 @@ impl fmt::Display for Json {
             }
         }
     }
+}
+
+/// Rounded: what is behind the sixth digit is noise.
+fn six_digits(number: f64) -> f64 {
+    format!("{number:.5e}").parse().unwrap_or(number)
 }
 
 /// A string with its quotes.
@@ -182,6 +191,8 @@ mod tests {
         ]);
         let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
         assert_eq!(read(&value.pretty()), read(&value.to_string()));
+        let decimals = [0.1 + 0.2, 1234567.0, 3.0, f64::NAN].map(|number| Json::Decimal(number).to_string());
+        assert_eq!(decimals, ["0.3", "1234570", "3", "null"]);
         assert_eq!(value.to_string(), r#"{"a":[1,-2],"b":[{"c":null},{}],"d":true}"#);
     }
 }

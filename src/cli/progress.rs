@@ -38,10 +38,19 @@ impl Progress {
     /// Shows if it is time. `verb`: what is done to the records.
     pub(crate) fn show(&mut self, verb: &str) {
         let now = Instant::now();
+        if !self.silent && now >= self.next {
+            let line = self.line(verb, now);
+            self.show_line(|| line);
+        }
+    }
+
+    /// Shows this if it is time.
+    pub(crate) fn show_line(&mut self, line: impl FnOnce() -> String) {
+        let now = Instant::now();
         if self.silent || now < self.next {
             return;
         }
-        let line = self.line(verb, now);
+        let line = line();
         let mut err = std::io::stderr().lock();
         let written = if self.terminal { write!(err, "\r{line}\x1b[K") } else { writeln!(err, "{line}") };
         // Progress that cannot be shown is no reason to stop.

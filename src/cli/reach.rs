@@ -18,7 +18,7 @@ const BOOTSTRAP: &str = "127.0.0.1:9092";
 #[derive(Args, Debug)]
 pub(crate) struct Reach {
     /// Brokers to begin with; one that answers is enough [env: CORELANE_BOOTSTRAP] [default: 127.0.0.1:9092]
-    #[arg(short, long, value_name = "HOST:PORT,...")]
+    #[arg(short, long, alias = "bootstrap-server", value_name = "HOST:PORT,...")]
     bootstrap: Option<String>,
     /// Seconds until a command gives up waiting, repetitions included
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
@@ -26,6 +26,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// How long a command waits.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Finds the cluster.
     pub(crate) fn cluster(&self, environment: &[(String, String)]) -> Result<Cluster, Trouble> {
         let variable = environment.iter().find(|(name, value)| name == BOOTSTRAP_VARIABLE && !value.trim().is_empty());

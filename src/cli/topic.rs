@@ -49,7 +49,7 @@ impl TopicVerb {
 }
 
 /// Reads `key=value`.
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("expected key=value")?;
     let key = key.trim();
     if key.is_empty() { Err("expected key=value".to_string()) } else { Ok((key.to_string(), value.to_string())) }

@@ -1,5 +1,6 @@
 //! The commands that run no broker.
 
+use crate::cli::bench::BenchVerb;
 use crate::cli::cluster::ClusterVerb;
 use crate::cli::consume::Consume;
 use crate::cli::definition;
@@ -30,6 +31,9 @@ pub enum Work {
     /// Looks into the files of a data directory, offline
     #[command(subcommand)]
     Log(LogVerb),
+    /// Measures a broker under load: any that speaks Kafka's protocol
+    #[command(subcommand)]
+    Bench(Box<BenchVerb>),
     /// Prints completions for a shell
     Completions(Completions),
     /// Prints the manual page, or writes one for every command
@@ -46,6 +50,7 @@ impl Work {
             Work::Cluster(verb) => verb.run(environment),
             Work::Group(verb) => verb.run(environment),
             Work::Log(verb) => verb.run(),
+            Work::Bench(verb) => verb.run(environment),
             Work::Completions(completions) => completions.run(definition()),
             Work::Man(pages) => pages.run(definition()),
         }

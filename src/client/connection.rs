@@ -79,6 +79,17 @@ impl Connection {
         &self.name
     }
 
+    /// The other end is on this machine: both ends have the same address.
+    pub fn is_local(&self) -> bool {
+        let ends = self.stream.local_addr().ok().zip(self.stream.peer_addr().ok());
+        ends.is_some_and(|(here, there)| here.ip() == there.ip())
+    }
+
+    /// The bare connection, for who sends and receives by itself, and its name. Nothing may be outstanding.
+    pub fn into_stream(self) -> (TcpStream, String) {
+        (self.stream, self.name)
+    }
+
     /// How long it waits.
     pub fn patience(&self) -> Patience {
         self.patience

@@ -1,7 +1,8 @@
 //! A Kafka client of our own, for the command line: ordinary blocking sockets and threads, any Kafka broker at the other end.
 //!
 //! [`connection`] speaks to one broker and settles versions with it; [`cluster`] knows the brokers, follows leaders and tries
-//! again within a bound; above them one module per job: [`topics`], [`configs`], [`offsets`], [`producer`], [`consumer`], [`groups`].
+//! again within a bound; above them one module per job: [`topics`], [`configs`], [`offsets`], [`producer`], [`consumer`], [`groups`]; beside them the
+//! generator of [`load`] for benchmarks.
 //! Nothing here prints: what went wrong is a [`failure::Failure`] that names broker, topic, code and remedy.
 
 #![allow(
@@ -17,6 +18,7 @@ pub mod connection;
 pub mod consumer;
 pub mod failure;
 pub mod groups;
+pub mod load;
 pub mod offsets;
 pub mod partitioner;
 pub mod producer;

@@ -361,13 +361,13 @@ impl Producer {
 const LEADER_NOT_AVAILABLE: i16 = 5;
 
 /// Sequence numbers go on at 0 after the largest.
-fn sequence_after(first: i32, records: usize) -> i32 {
+pub(super) fn sequence_after(first: i32, records: usize) -> i32 {
     ((i64::from(first) + records as i64) % (i64::from(i32::MAX) + 1)) as i32
 }
 
 /// A producer id of whichever broker gives one, or none if they give none to us: then repetitions may double records, as with
 /// acks=1. A broker that cannot be reached is no reason to wait: the records will show it.
-fn identity(cluster: &mut Cluster) -> Option<(i64, i16)> {
+pub(super) fn identity(cluster: &mut Cluster) -> Option<(i64, i16)> {
     let nodes: Vec<i32> = cluster.brokers().map(|broker| broker.node).collect();
     let deadline = Instant::now() + cluster.patience().answer;
     loop {
