@@ -77,8 +77,11 @@ pub fn decode(batch: &[u8], header: &BatchHeader) -> Result<Vec<KeyedRecord>, &'
     if header.codec() != 0 || header.is_control() {
         return Err("a compressed or control batch");
     }
+    /// Length, attributes, two deltas, two lengths.
+    const RECORD_BYTES_MIN: usize = 6;
     let mut rest = &batch[HEADER_BYTES..header.total_bytes];
-    let mut records = Vec::with_capacity((header.record_count.max(0) as usize).min(rest.len()));
+    let count = (header.record_count.max(0) as usize).min(rest.len() / RECORD_BYTES_MIN);
+    let mut records = Vec::with_capacity(count);
     for _ in 0..header.record_count {
         let length = take_length(&mut rest)?.ok_or("a record without a length")?;
         let mut record = rest.split_off(..length).ok_or("a record longer than its batch")?;

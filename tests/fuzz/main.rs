@@ -1,4 +1,5 @@
-//! Every decoder written by hand in this crate, against changed inputs: what clients send, and what lies on the disk.
+//! Every decoder written by hand in this crate, against changed inputs: what clients send, what brokers answer, and what lies on
+//! the disk.
 //!
 //! Nothing may panic, hold more memory than its input justifies, or take long. What decodes must come out again as it went in;
 //! where the kafka-protocol crate decodes the same, both must agree.
@@ -31,9 +32,11 @@ mod batches;
 mod directory;
 mod engine;
 mod frames;
+mod group_records;
 mod recovery;
 mod requests;
 mod settings;
+mod streams;
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
