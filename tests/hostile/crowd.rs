@@ -1,5 +1,6 @@
 //! Thousands of connections at once: most say nothing, the others ask without a pause.
 
+use crate::lateness::Lateness;
 use crate::oracle::check_answer;
 use crate::peer::Peer;
 use crate::samples::{CORRELATION_ID, Sample};
@@ -50,7 +51,12 @@ struct Member<'a> {
 }
 
 /// Every connection asks one sample after the other, the next when the answer is there.
-pub fn keep_busy(peers: Vec<Peer>, samples: &[Sample], findings: &Findings, stop: &AtomicBool) {
+pub fn keep_busy(
+    peers: Vec<Peer>,
+    samples: &[Sample],
+    (findings, lateness): (&Findings, &Lateness),
+    stop: &AtomicBool,
+) {
     let mut members: Vec<Member> = peers
         .into_iter()
         .enumerate()
@@ -65,14 +71,18 @@ pub fn keep_busy(peers: Vec<Peer>, samples: &[Sample], findings: &Findings, stop
         member.peer.send(&samples[member.asked].frame);
         member.peer.stream().set_nonblocking(true).expect("set");
     }
-    let (mut answers, mut slowest) = (0u64, Duration::ZERO);
+    let (mut answers, mut slowest, mut late) = (0u64, Duration::ZERO, Vec::new());
     while !stop.load(Ordering::Relaxed) {
         for index in readable(&members) {
             let member = &mut members[index];
             match member.receive() {
                 Ok(false) => {}
                 Ok(true) => {
-                    slowest = slowest.max(member.since.elapsed());
+                    let ended = Instant::now();
+                    slowest = slowest.max(ended - member.since);
+                    if ended - member.since > answer_limit() {
+                        late.push((member.since, ended));
+                    }
                     answers += 1;
                     if let Err(why) = member.check(samples) {
                         return findings.add(why);
@@ -89,9 +99,17 @@ pub fn keep_busy(peers: Vec<Peer>, samples: &[Sample], findings: &Findings, stop
             }
         }
     }
-    println!("  {} busy connections, {answers} answers, the slowest took {slowest:?}", members.len());
-    if answers < members.len() as u64 || slowest > 10 * answer_limit() {
-        findings.add(format!("{answers} answers to {} busy connections, the slowest took {slowest:?}", members.len()));
+    Lateness::settle();
+    let own = |(from, to): &(Instant, Instant)| (*to - *from).saturating_sub(lateness.between_all(*from, *to));
+    let slowest_own = late.iter().map(own).max().unwrap_or_default();
+    let what = format!(
+        "{answers} answers to {} busy connections, {} of them late, the slowest took {slowest:?}, {slowest_own:?} of it the broker",
+        members.len(),
+        late.len()
+    );
+    println!("  {what}");
+    if answers < members.len() as u64 || slowest_own > 5 * answer_limit() {
+        findings.add(what);
     }
 }
 

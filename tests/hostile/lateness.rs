@@ -18,6 +18,8 @@ const FLUSH_EVERY: Duration = Duration::from_millis(50);
 pub struct Lateness {
     samples: Mutex<Vec<Sample>>,
     flushes: Mutex<Vec<(Instant, Instant)>>,
+    /// When the flush began that has not ended.
+    flushing: Mutex<Option<Instant>>,
 }
 
 /// What each thread has waited for a CPU since it began.
@@ -41,29 +43,51 @@ impl Lateness {
         let file = File::create(directory.join("flushed")).expect("created");
         while !stop.load(Ordering::Relaxed) {
             let began = Instant::now();
+            *self.flushing.lock().expect("no panic under the lock") = Some(began);
             file.write_all_at(&[0; 4096], 0).expect("written");
             file.sync_data().expect("flushed");
             self.flushes.lock().expect("no panic under the lock").push((began, Instant::now()));
+            *self.flushing.lock().expect("no panic under the lock") = None;
             std::thread::sleep(FLUSH_EVERY);
         }
     }
 
-    /// How much later than it should something of this time may be.
-    pub fn between(&self, from: Instant, to: Instant) -> Duration {
-        // The samples that hold the time between them.
+    /// Waits until what happened until now is known here.
+    pub fn settle() {
         std::thread::sleep(2 * SAMPLE_EVERY);
+    }
+
+    /// How much later than it should what one core does may be. The time is over, and [`Lateness::settle`] too.
+    pub fn between(&self, from: Instant, to: Instant) -> Duration {
+        self.waits(from, to).into_iter().max().unwrap_or_default() + self.flush(from, to)
+    }
+
+    /// The same of what goes through several cores and threads of the broker: each may have made it wait.
+    pub fn between_all(&self, from: Instant, to: Instant) -> Duration {
+        self.waits(from, to).into_iter().sum::<Duration>() + self.flush(from, to)
+    }
+
+    /// How long each thread waited for a CPU.
+    fn waits(&self, from: Instant, to: Instant) -> Vec<Duration> {
+        // The samples that hold the time between them.
         let samples = self.samples.lock().expect("no panic under the lock");
         let before = samples.iter().rev().find(|sample| sample.at <= from);
         let after = samples.iter().find(|sample| sample.at >= to).or(samples.last());
-        let (Some(before), Some(after)) = (before, after) else { return Duration::ZERO };
+        let (Some(before), Some(after)) = (before, after) else { return Vec::new() };
         let grown = after
             .waited
             .iter()
             .map(|(thread, waited)| waited.saturating_sub(before.waited.get(thread).copied().unwrap_or_default()));
+        grown.collect()
+    }
+
+    /// The longest flush of that time, one that has not ended included.
+    fn flush(&self, from: Instant, to: Instant) -> Duration {
         let flushes = self.flushes.lock().expect("no panic under the lock");
         let overlapping = flushes.iter().filter(|(began, ended)| *ended >= from && *began <= to);
-        let flush = overlapping.map(|(began, ended)| *ended - *began).max();
-        grown.max().unwrap_or_default() + flush.unwrap_or_default()
+        let ended = overlapping.map(|(began, ended)| *ended - *began).max();
+        let flushing = self.flushing.lock().expect("no panic under the lock").filter(|began| *began <= to);
+        ended.max(flushing.map(|began| began.elapsed())).unwrap_or_default()
     }
 }
 
