@@ -108,7 +108,7 @@ pub fn keep_busy(
         late.len()
     );
     println!("  {what}");
-    if answers < members.len() as u64 || slowest_own > 5 * answer_limit() {
+    if answers < members.len() as u64 || slowest_own > 2 * answer_limit() {
         findings.add(what);
     }
 }

@@ -205,7 +205,7 @@ pub fn consume(
         std::thread::sleep(Duration::from_millis(20));
     }
     println!("  {answers} fetches of a consumer, the slowest took {slowest:?}, {slowest_own:?} of it the broker");
-    if slowest_own > 5 * answer_limit() || answers == 0 {
+    if slowest_own > 2 * answer_limit() || answers == 0 {
         findings.add(format!(
             "a consumer got {answers} answers, the slowest took {slowest:?}, {slowest_own:?} of it the broker"
         ));
