@@ -19,7 +19,7 @@ use crate::base::offset::Offset;
 use crate::broker::api::{Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::PartAnswer;
-use crate::coordinator::answers::{Caller, GroupRequest, GroupResponse, merge};
+use crate::coordinator::answers::{Caller, GroupRequest, GroupResponse, KnownTopic, merge};
 use crate::coordinator::groups::{Groups, Room};
 use crate::log::core_log::{Append, AppendError, Appendable, Openness, Read};
 use crate::log::effect::{ReadError, Ticket};
@@ -65,7 +65,7 @@ pub(super) struct Coordinators {
     seats: BTreeMap<i32, Seat>,
     /// Seats with records to append or answers to give.
     busy: BTreeSet<i32>,
-    reads: Map<Ticket, i32>,
+    reads: Map<Ticket, TopicPartition>,
     asked: Map<u64, Asked>,
     /// Pieces under way: of which request, and which of its pieces.
     pieces: Map<Caller, (u64, usize)>,
@@ -198,15 +198,14 @@ impl Broker {
                 seat.step = Step::Serving;
                 seat.groups.loaded(now);
                 let image = self.image.clone();
-                // Its deletion may have been noted when this log was not.
-                seat.groups.forget_offsets(|topic| image.topic_by_name(topic).is_none(), now);
+                seat.groups.forget_gone_topics(&|name| known_topic(&image, name), now);
                 self.coordinators.busy.insert(index);
                 return;
             }
             match self.log.read(seat.partition, next, end, LOAD_BYTES, true) {
                 Read::Ready(data) => self.replay_coordinator(index, &data, now),
                 Read::Pending(ticket) => {
-                    self.coordinators.reads.insert(ticket, index);
+                    self.coordinators.reads.insert(ticket, seat.partition);
                     return;
                 }
                 Read::Offline => return self.fail_coordinator(index, "its partition is offline", now),
@@ -230,10 +229,9 @@ impl Broker {
 
     /// A read for a coordinator ended; false: it was for somebody else.
     pub(super) fn coordinator_read(&mut self, ticket: Ticket, data: &Result<Gather, ReadError>, now: Now) -> bool {
-        let Some(index) = self.coordinators.reads.remove(&ticket) else { return false };
-        if !self.coordinators.seats.contains_key(&index) {
-            return true;
-        }
+        let Some(partition) = self.coordinators.reads.remove(&ticket) else { return false };
+        // Of a topic that was deleted meanwhile, though another may be there by now.
+        let Some((index, _)) = self.coordinators.seat_of(partition) else { return true };
         match data {
             Ok(data) => {
                 self.replay_coordinator(index, data, now);
@@ -342,13 +340,10 @@ impl Broker {
             return self.piece_answered(caller, piece.refused(code));
         }
         let (index, seat) = seat.expect("it serves");
-        let known = |topic: &str, partition: i32| {
-            image.topic_by_name(topic).is_some_and(|topic| topic.partition(partition).is_some())
-        };
         if let Some(room) = room {
             seat.groups.set_room(room);
         }
-        seat.groups.handle(caller, version, piece, &known, now);
+        seat.groups.handle(caller, version, piece, &|name| known_topic(image, name), now);
         coordinators.busy.insert(index);
     }
 
@@ -423,6 +418,11 @@ impl Broker {
             seat.groups.retry_trim(start);
         }
     }
+}
+
+fn known_topic(image: &Image, name: &str) -> Option<KnownTopic> {
+    let topic = image.topic_by_name(name)?;
+    Some(KnownTopic { id: topic.id, partitions: topic.partitions.len() })
 }
 
 fn led_here(image: &Arc<Image>, topic: &Topic, here: CoreId) -> Vec<TopicPartition> {

@@ -1,6 +1,7 @@
 //! What the coordinator is asked and what it answers: wire messages, whole, with the place where the answer goes.
 
 use crate::base::error_code::ErrorCode;
+use crate::base::ids::TopicId;
 use crate::wire::messages::{
     DeletableGroupResult, DeleteGroupsRequest, DeleteGroupsResponse, DescribeGroupsRequest, DescribeGroupsResponse,
     DescribedGroup, GroupId, HeartbeatRequest, HeartbeatResponse, JoinGroupRequest, JoinGroupResponse,
@@ -25,6 +26,24 @@ pub struct ClientName {
     /// Its address, in Kafka's form: a slash in front.
     pub host: String,
 }
+
+/// A topic that exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownTopic {
+    /// Which of all that ever had its name.
+    pub id: TopicId,
+    /// How many partitions it has.
+    pub partitions: usize,
+}
+
+impl KnownTopic {
+    pub(super) fn has(self, partition: i32) -> bool {
+        usize::try_from(partition).is_ok_and(|partition| partition < self.partitions)
+    }
+}
+
+/// Finds the topic of a name.
+pub type Topics<'a> = &'a dyn Fn(&str) -> Option<KnownTopic>;
 
 /// A request about groups.
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 //! not read any more.
 
 use crate::base::clock::Now;
+use crate::coordinator::answers::Topics;
 use crate::coordinator::group::{Committed, Group, State};
 use crate::coordinator::groups::Groups;
 use crate::coordinator::offsets::tombstone;
@@ -20,17 +21,18 @@ impl Groups {
 
     /// These topics are gone, and what was committed for them.
     pub fn topics_deleted(&mut self, topics: &[&str], now: Now) {
-        self.forget_offsets(|topic| topics.contains(&topic), now);
-    }
-
-    /// Takes away what is committed for the topics that `gone` names; called at start too, when a topic may have gone unnoticed.
-    pub fn forget_offsets(&mut self, gone: impl Fn(&str) -> bool, now: Now) {
         let ids: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for id in ids {
-            let is_gone = |key: &GroupRecordKey| matches!(key, GroupRecordKey::Offset { topic, .. } if gone(topic));
+            let is_gone = |key: &GroupRecordKey| matches!(key, GroupRecordKey::Offset { topic, .. } if topics.contains(&topic.as_str()));
             let keys: Vec<GroupRecordKey> = self.keys_of(&id).into_iter().filter(is_gone).collect();
             self.take_away(&id, &keys, now);
         }
+    }
+
+    /// After a load: takes away what is committed for topics that are gone. Their deletion may be durable where the tombstones are not, and
+    /// others may have their names by now.
+    pub fn forget_gone_topics(&mut self, topics: Topics<'_>, now: Now) {
+        self.forget(now, |group| group.offsets_of_gone_topics(topics));
     }
 
     fn forget(&mut self, now: Now, expired: impl Fn(&Group) -> Vec<GroupRecordKey>) {
@@ -52,6 +54,18 @@ impl Groups {
 }
 
 impl Group {
+    fn offsets_of_gone_topics(&self, topics: Topics<'_>) -> Vec<GroupRecordKey> {
+        let mut keys = Vec::new();
+        for (topic, partitions) in &self.offsets {
+            let known = topics(topic);
+            keys.extend(partitions.iter().filter(|(_, one)| !one.is_of(known)).map(|(partition, _)| {
+                let (group, topic) = (self.id.to_string(), topic.to_string());
+                GroupRecordKey::Offset { group, topic, partition: *partition }
+            }));
+        }
+        keys
+    }
+
     /// What need not be kept of it. A group with writes under way is looked at the next time.
     fn expired(&self, retention_ms: i64, now_ms: i64) -> Vec<GroupRecordKey> {
         if self.writes > 0 {

@@ -17,7 +17,8 @@
 //! and none in Empty; (G4) `support` counts, for each protocol, the members that have it; (G5) what is in `offsets` and
 //! `stored` was applied from durable records and from nothing else.
 
-use crate::coordinator::answers::Caller;
+use crate::base::ids::TopicId;
+use crate::coordinator::answers::{Caller, KnownTopic};
 use crate::coordinator::member::Member;
 use crate::wire::group_records::{GroupValue, MemberValue};
 use crate::wire::messages::{JoinGroupResponse, JoinGroupResponseMember, StrBytes};
@@ -58,6 +59,15 @@ pub(super) struct Committed {
     pub(super) metadata: Box<str>,
     pub(super) committed_ms: i64,
     pub(super) expire_ms: Option<i64>,
+    /// `None`: the record does not say.
+    pub(super) topic_id: Option<TopicId>,
+}
+
+impl Committed {
+    /// It is of this topic, not of an earlier one of the same name.
+    pub(super) fn is_of(&self, topic: Option<KnownTopic>) -> bool {
+        topic.is_some_and(|topic| self.topic_id.is_none_or(|id| id == topic.id))
+    }
 }
 
 /// The wait for members in the first rebalance of an empty group.

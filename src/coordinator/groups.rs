@@ -13,7 +13,7 @@ use crate::base::error_code::ErrorCode;
 use crate::base::limits::{GROUP_BATCH_BYTES_MAX, GROUP_RECORD_BYTES_MAX, GROUP_TEXT_BYTES_MAX};
 use crate::base::offset::Offset;
 use crate::base::prng::Prng;
-use crate::coordinator::answers::{Caller, GroupRequest, GroupResponse};
+use crate::coordinator::answers::{Caller, GroupRequest, GroupResponse, Topics};
 use crate::coordinator::group::Group;
 use crate::coordinator::outbox::{Outbox, Then, Write, refuse};
 use crate::coordinator::snapshot::Snapshot;
@@ -106,23 +106,16 @@ impl Groups {
         self
     }
 
-    /// A request. Its answer comes out of [`Groups::poll_reply`], at once or later. `known`: whether a partition of a topic exists.
-    pub fn handle(
-        &mut self,
-        caller: Caller,
-        version: i16,
-        request: GroupRequest,
-        known: &dyn Fn(&str, i32) -> bool,
-        now: Now,
-    ) {
+    /// A request. Its answer comes out of [`Groups::poll_reply`], at once or later. `topics`: those that exist.
+    pub fn handle(&mut self, caller: Caller, version: i16, request: GroupRequest, topics: Topics<'_>, now: Now) {
         match request {
             GroupRequest::Join(request, client) => self.join(caller, version, &request, client, now),
             GroupRequest::Sync(request) => self.sync(caller, &request, now),
             GroupRequest::Heartbeat(request) => self.heartbeat(caller, &request, now),
             GroupRequest::Leave(request) => self.leave(caller, version, &request, now),
-            GroupRequest::Commit(request) => self.commit(caller, version, &request, known, now),
-            GroupRequest::Fetch(request) => self.fetch_offsets(caller, &request),
-            GroupRequest::OffsetDelete(request) => self.delete_offsets(caller, &request, known, now),
+            GroupRequest::Commit(request) => self.commit(caller, version, &request, topics, now),
+            GroupRequest::Fetch(request) => self.fetch_offsets(caller, &request, topics),
+            GroupRequest::OffsetDelete(request) => self.delete_offsets(caller, &request, topics, now),
             GroupRequest::Describe(request) => self.describe(caller, &request),
             GroupRequest::Delete(request) => self.delete(caller, &request, now),
             GroupRequest::List(request) => self.list(caller, &request),

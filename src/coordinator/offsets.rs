@@ -1,11 +1,11 @@
 //! OffsetCommit, OffsetFetch and OffsetDelete.
 //!
 //! A commit is answered when its records are durable, and from then on is what OffsetFetch tells; before that OffsetFetch tells the
-//! one before it.
+//! one before it. It belongs to the incarnation of its topic: of an earlier topic with the same name nothing is told.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::coordinator::answers::{Caller, GroupResponse, commit_answer};
+use crate::coordinator::answers::{Caller, GroupResponse, Topics, commit_answer};
 use crate::coordinator::group::{Committed, Group, State, wire_text};
 use crate::coordinator::groups::{Groups, Turn, are_legal_texts, fits_a_batch};
 use crate::coordinator::outbox::{Outbox, Then};
@@ -30,7 +30,7 @@ impl Groups {
         caller: Caller,
         version: i16,
         request: &OffsetCommitRequest,
-        known: &dyn Fn(&str, i32) -> bool,
+        topics: Topics<'_>,
         now: Now,
     ) {
         let id = request.group_id.as_str();
@@ -47,30 +47,37 @@ impl Groups {
         if let Some(code) = refusal {
             return self.outbox.reply(caller, GroupResponse::Commit(commit_answer(request, |_, _| code)));
         }
-        self.with_new(id, now, |group, turn| group.commit(caller, version, request, known, turn));
+        self.with_new(id, now, |group, turn| group.commit(caller, version, request, topics, turn));
     }
 
-    pub(super) fn fetch_offsets(&mut self, caller: Caller, request: &OffsetFetchRequest) {
-        let groups = request.groups.iter().map(|asked| self.committed(asked)).collect();
+    pub(super) fn fetch_offsets(&mut self, caller: Caller, request: &OffsetFetchRequest, topics: Topics<'_>) {
+        let groups = request.groups.iter().map(|asked| self.committed(asked, topics)).collect();
         let response = OffsetFetchResponse::default().with_groups(groups);
         self.outbox.reply(caller, GroupResponse::Fetch(response));
     }
 
-    fn committed(&self, asked: &OffsetFetchRequestGroup) -> OffsetFetchResponseGroup {
+    fn committed(&self, asked: &OffsetFetchRequestGroup, known: Topics<'_>) -> OffsetFetchResponseGroup {
         let offsets = self.groups.get(asked.group_id.as_str()).map(|group| &group.offsets);
         let topics = match &asked.topics {
             None => {
                 let topic = |(topic, partitions): (&Arc<str>, &BTreeMap<i32, Committed>)| {
-                    let partitions = partitions.iter().map(|(index, one)| told(*index, Some(one))).collect();
+                    let known = known(topic);
+                    let current = partitions.iter().filter(|(_, one)| one.is_of(known));
+                    let partitions = current.map(|(index, one)| told(*index, Some(one))).collect();
                     let name = TopicName(wire_text(topic));
                     OffsetFetchResponseTopics::default().with_name(name).with_partitions(partitions)
                 };
-                offsets.into_iter().flatten().map(topic).collect()
+                let topics = offsets.into_iter().flatten().map(topic);
+                topics.filter(|topic| !topic.partitions.is_empty()).collect()
             }
             Some(topics) => {
                 let topic = |topic: &crate::wire::messages::OffsetFetchRequestTopics| {
                     let committed = offsets.and_then(|offsets| offsets.get(topic.name.as_str()));
-                    let one = |index: &i32| told(*index, committed.and_then(|known| known.get(index)));
+                    let known = known(&topic.name);
+                    let one = |index: &i32| {
+                        let committed = committed.and_then(|partitions| partitions.get(index));
+                        told(*index, committed.filter(|one| one.is_of(known)))
+                    };
                     let partitions = topic.partition_indexes.iter().map(one).collect();
                     OffsetFetchResponseTopics::default().with_name(topic.name.clone()).with_partitions(partitions)
                 };
@@ -84,7 +91,7 @@ impl Groups {
         &mut self,
         caller: Caller,
         request: &OffsetDeleteRequest,
-        known: &dyn Fn(&str, i32) -> bool,
+        topics: Topics<'_>,
         now: Now,
     ) {
         let keys = self.keys_of(request.group_id.as_str());
@@ -93,7 +100,7 @@ impl Groups {
             if group.is_only_promised() || group.id.is_empty() {
                 return false;
             }
-            group.delete_offsets(caller, request, &keys, known, turn);
+            group.delete_offsets(caller, request, &keys, topics, turn);
             true
         });
         if answered != Some(true) {
@@ -155,7 +162,7 @@ impl Group {
         caller: Caller,
         version: i16,
         request: &OffsetCommitRequest,
-        known: &dyn Fn(&str, i32) -> bool,
+        topics: Topics<'_>,
         turn: &mut Turn<'_>,
     ) {
         if let Err(code) = self.validate_commit(request) {
@@ -167,9 +174,9 @@ impl Group {
         let now_ms = turn.now.wall_ms;
         let response = commit_answer(request, |topic, one| {
             let metadata = one.committed_metadata.as_deref().map_or("", |text| text);
-            if !known(topic, one.partition_index) {
+            let Some(known) = topics(topic).filter(|known| known.has(one.partition_index)) else {
                 return ErrorCode::UnknownTopicOrPartition;
-            }
+            };
             if metadata.len() > turn.settings.metadata_bytes_max || !are_legal_texts([metadata]) {
                 return ErrorCode::OffsetMetadataTooLarge;
             }
@@ -179,6 +186,7 @@ impl Group {
                 metadata: metadata.to_string(),
                 committed_ms: now_ms,
                 expire_ms: lifetime_ms.map(|time| now_ms.saturating_add(time)),
+                topic_id: Some(known.id),
             };
             let (group, topic) = (self.id.to_string(), topic.to_string());
             let key = GroupRecordKey::Offset { group, topic, partition: one.partition_index };
@@ -219,7 +227,7 @@ impl Group {
         caller: Caller,
         request: &OffsetDeleteRequest,
         keys: &BTreeSet<GroupRecordKey>,
-        known: &dyn Fn(&str, i32) -> bool,
+        topics: Topics<'_>,
         turn: &mut Turn<'_>,
     ) {
         let live = self.state != State::Empty;
@@ -228,10 +236,11 @@ impl Group {
             return turn.reply(caller, GroupResponse::OffsetDelete(response));
         }
         let mut records = Vec::new();
-        let topics = request.topics.iter().map(|topic| {
+        let answers = request.topics.iter().map(|topic| {
+            let known = topics(&topic.name);
             let in_use = live && self.subscribed.as_ref().is_none_or(|topics| topics.contains(topic.name.as_str()));
             let mut partition = |index: i32| {
-                if !known(&topic.name, index) {
+                if !known.is_some_and(|known| known.has(index)) {
                     return ErrorCode::UnknownTopicOrPartition;
                 }
                 if in_use {
@@ -250,7 +259,7 @@ impl Group {
             let partitions = partitions.collect();
             OffsetDeleteResponseTopic::default().with_name(topic.name.clone()).with_partitions(partitions)
         });
-        let topics = topics.collect();
+        let topics = answers.collect();
         let answer = GroupResponse::OffsetDelete(OffsetDeleteResponse::default().with_topics(topics));
         if records.is_empty() {
             return turn.reply(caller, answer);

@@ -88,7 +88,7 @@ impl Groups {
 
 /// What a committed offset takes in the log, about.
 fn offset_bytes(group: &str, topic: &str, committed: &Committed) -> usize {
-    const FIXED_BYTES: usize = 56;
+    const FIXED_BYTES: usize = 72;
     FIXED_BYTES + group.len() + topic.len() + committed.metadata.len()
 }
 
@@ -99,6 +99,7 @@ fn put_offset(group: &mut Group, topic: &str, partition: i32, value: OffsetValue
         metadata: value.metadata.into(),
         committed_ms: value.committed_ms,
         expire_ms: value.expire_ms,
+        topic_id: value.topic_id,
     };
     match group.offsets.get_mut(topic) {
         Some(partitions) => partitions.insert(partition, committed),

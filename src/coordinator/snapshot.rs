@@ -170,6 +170,7 @@ impl Groups {
                         metadata: committed.metadata.to_string(),
                         committed_ms: committed.committed_ms,
                         expire_ms: committed.expire_ms,
+                        topic_id: committed.topic_id,
                     };
                     records.push_back(KeyedRecord { key, value: Some(value.encode()) });
                 }

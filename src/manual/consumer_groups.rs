@@ -14,10 +14,19 @@
 //! ```
 //!
 //! ## What is stored
-//! Kafka's own records in the versions that Kafka 4.3 writes (offset key 1 and value 3, group key 2 and value 3), so that its formatters
-//! read the topic. A group is written when its leader's assignments are given out, when it becomes empty, when a static member
+//! Kafka's own records in the versions that Kafka 4.3 writes (offset key 1 and value 4, group key 2 and value 3), so that its formatters,
+//! those of 3.9 too, read the topic. A group is written when its leader's assignments are given out, when it becomes empty, when a static member
 //! returns, and when it is gone; an offset at each commit. Everything else (who waits, whose session ends when) is memory only: after
 //! a restart the members of a stable group have a whole session to be heard of, and go on in their generation.
+//!
+//! An offset says which incarnation of its topic it is of. So a topic that is made after another of the same name was deleted begins
+//! without offsets, also when a crash came between the deletion and the tombstones of what was committed: the load drops what is of a
+//! topic that is not there, and OffsetFetch never tells it. (Kafka 4.3 writes the id as well.) Only commits with a lifetime of their
+//! own (`OffsetCommit` up to version 4) have no room for it; they go by the name.
+//!
+//! `__consumer_offsets` may be deleted, as in Kafka 4.3.1: groups, members and offsets are gone, who waits is told to look for the coordinator
+//! (16), and the next who looks makes the topic anew. Consumers that run join again by themselves: librdkafka's first commit after it is
+//! refused with 69 within the second and the next one is stored, with both brokers.
 //!
 //! ## From a request to an answer
 //! A request that changes something stored gives records and an answer. All records of a turn become one batch; the answer waits until

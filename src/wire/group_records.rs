@@ -1,15 +1,17 @@
 //! Records of `__consumer_offsets` in Kafka's own schemas, so that its tools read that topic.
 //!
 //! ```text
-//! key     version i16: 0, 1: group, topic, partition i32 -> value: offset i64, leader epoch i32 (3), metadata, commit i64, expire i64 (1)
+//! key     version i16: 0, 1: group, topic, partition i32 -> value: offset i64, leader epoch i32 (3, 4), metadata, commit i64, expire i64 (1),
+//!                                                                  tagged 0: topic id (4; compact text, tags)
 //!                      2:    group                       -> value: protocol type, generation i32, protocol?, leader?, since i64,
 //!                                                                  members[id, instance?, client id, client host, rebalance i32,
 //!                                                                          session i32, subscription bytes, assignment bytes]
 //! value   version i16 in front, null for "gone"
 //! ```
-//! Written are the versions that Kafka 4.3 writes: key 1 with value 3 (1 for a commit with a lifetime of its own), key 2 with value 3. Read
-//! are all versions without tagged fields, of which this machine ever finds its own only.
+//! Written are the versions that Kafka 4.3 writes: key 1 with value 4 (1 for a commit with a lifetime of its own), key 2 with value 3. Read
+//! are these and all before them; this machine ever finds its own only, with value 3 from before it wrote topic ids.
 
+use crate::base::ids::TopicId;
 use crate::wire::reader::{DecodeError, Primitives, SliceReader};
 use crate::wire::writer::Writer;
 use bytes::Bytes;
@@ -46,6 +48,8 @@ pub struct OffsetValue {
     pub committed_ms: i64,
     /// When it goes, if the commit said so.
     pub expire_ms: Option<i64>,
+    /// The incarnation of the topic that it is of; not written beside `expire_ms`.
+    pub topic_id: Option<TopicId>,
 }
 
 /// A group as of its last completed rebalance.
@@ -87,6 +91,10 @@ pub struct MemberValue {
 }
 
 const OFFSET_KEY: i16 = 1;
+const OFFSET_VALUE: i16 = 4;
+/// The version with a time at which the offset goes.
+const OFFSET_VALUE_EXPIRING: i16 = 1;
+const TOPIC_ID_TAG: u32 = 0;
 const GROUP_KEY: i16 = 2;
 const GROUP_VALUE: i16 = 3;
 
@@ -127,16 +135,21 @@ impl GroupRecordKey {
 impl OffsetValue {
     /// The bytes of the record's value.
     pub fn encode(&self) -> Bytes {
-        let mut writer = Writer::part(false);
-        writer.i16(if self.expire_ms.is_some() { 1 } else { 3 });
+        let mut writer = Writer::part(self.expire_ms.is_none());
+        writer.i16(if self.expire_ms.is_some() { OFFSET_VALUE_EXPIRING } else { OFFSET_VALUE });
         writer.i64(self.offset);
         if self.expire_ms.is_none() {
             writer.i32(self.leader_epoch);
         }
         writer.text(&self.metadata);
         writer.i64(self.committed_ms);
-        if let Some(expire_ms) = self.expire_ms {
-            writer.i64(expire_ms);
+        match (self.expire_ms, self.topic_id) {
+            (Some(expire_ms), _) => writer.i64(expire_ms),
+            (None, None) => writer.no_tags(),
+            (None, Some(id)) => {
+                writer.unsigned_varint(1);
+                writer.tag(TOPIC_ID_TAG, &id.0);
+            }
         }
         writer.into_part().into()
     }
@@ -145,16 +158,28 @@ impl OffsetValue {
     pub fn decode(bytes: &[u8]) -> Result<OffsetValue, DecodeError> {
         let mut reader = SliceReader::new(bytes);
         let version = reader.i16()?;
-        if !(0..=3).contains(&version) {
+        if !(0..=OFFSET_VALUE).contains(&version) {
             return Err(DecodeError::Refused(format!("version {version} of a committed offset")));
         }
-        Ok(OffsetValue {
+        let flexible = version >= 4;
+        let mut value = OffsetValue {
             offset: reader.i64()?,
-            leader_epoch: if version == 3 { reader.i32()? } else { -1 },
-            metadata: text(&mut reader)?,
+            leader_epoch: if version >= 3 { reader.i32()? } else { -1 },
+            metadata: nullable(&mut reader, flexible)?.ok_or(DecodeError::Null)?,
             committed_ms: reader.i64()?,
-            expire_ms: if version == 1 { Some(reader.i64()?) } else { None },
-        })
+            expire_ms: if version == OFFSET_VALUE_EXPIRING { Some(reader.i64()?) } else { None },
+            topic_id: None,
+        };
+        for _ in 0..if flexible { reader.tag_count()? } else { 0 } {
+            let (tag, bytes) = reader.tag()?;
+            let content = reader.take(bytes)?;
+            if tag == TOPIC_ID_TAG {
+                let id =
+                    content.try_into().map_err(|_| DecodeError::Refused("a topic id of another size".to_string()))?;
+                value.topic_id = Some(TopicId(id)).filter(|id| *id != TopicId::ZERO);
+            }
+        }
+        Ok(value)
     }
 }
 
@@ -194,8 +219,8 @@ impl GroupValue {
         let mut value = GroupValue {
             protocol_type: text(&mut reader)?,
             generation: reader.i32()?,
-            protocol: nullable(&mut reader)?,
-            leader: nullable(&mut reader)?,
+            protocol: nullable(&mut reader, false)?,
+            leader: nullable(&mut reader, false)?,
             since_ms: if version >= 2 { reader.i64()? } else { -1 },
             members: Vec::new(),
         };
@@ -209,7 +234,7 @@ impl GroupValue {
 impl MemberValue {
     fn decode(reader: &mut SliceReader<'_>, version: i16) -> Result<MemberValue, DecodeError> {
         let id = text(reader)?;
-        let instance_id = if version >= 3 { nullable(reader)? } else { None };
+        let instance_id = if version >= 3 { nullable(reader, false)? } else { None };
         let (client_id, client_host) = (text(reader)?, text(reader)?);
         let rebalance_timeout_ms = if version >= 1 { Some(reader.i32()?) } else { None };
         let session_timeout_ms = reader.i32()?;
@@ -226,8 +251,8 @@ impl MemberValue {
     }
 }
 
-fn nullable(reader: &mut SliceReader<'_>) -> Result<Option<String>, DecodeError> {
-    match reader.text_length(false)? {
+fn nullable(reader: &mut SliceReader<'_>, flexible: bool) -> Result<Option<String>, DecodeError> {
+    match reader.text_length(flexible)? {
         None => Ok(None),
         Some(length) => {
             let text = std::str::from_utf8(reader.take(length)?).map_err(|_| DecodeError::NotUtf8)?;
@@ -237,7 +262,7 @@ fn nullable(reader: &mut SliceReader<'_>) -> Result<Option<String>, DecodeError>
 }
 
 fn text(reader: &mut SliceReader<'_>) -> Result<String, DecodeError> {
-    nullable(reader)?.ok_or(DecodeError::Null)
+    nullable(reader, false)?.ok_or(DecodeError::Null)
 }
 
 fn bytes_of(reader: &mut SliceReader<'_>) -> Result<Bytes, DecodeError> {
@@ -270,10 +295,15 @@ mod tests {
             assert_eq!(GroupRecordKey::decode(&key.encode()), Ok(Some(key)));
         }
         assert_eq!(GroupRecordKey::decode(&[0, 9, 1, 2, 3]), Ok(None));
-        for expire_ms in [None, Some(99)] {
+        for (expire_ms, topic_id) in [(None, Some(TopicId([7; 16]))), (None, None), (Some(99), None)] {
             let leader_epoch = if expire_ms.is_some() { -1 } else { 5 };
-            let value = OffsetValue { offset: 3, leader_epoch, metadata: "m".into(), committed_ms: 77, expire_ms };
-            assert_eq!(OffsetValue::decode(&value.encode()), Ok(value));
+            let metadata = "m".to_string();
+            let value = OffsetValue { offset: 3, leader_epoch, metadata, committed_ms: 77, expire_ms, topic_id };
+            let bytes = value.encode();
+            assert_eq!(OffsetValue::decode(&bytes), Ok(value));
+            for cut in 0..bytes.len() {
+                assert!(OffsetValue::decode(&bytes[..cut]).is_err(), "{cut}");
+            }
         }
         let member = MemberValue {
             id: "m-1".into(),
@@ -305,11 +335,25 @@ mod tests {
     fn layouts_are_kafkas() {
         let key = GroupRecordKey::Offset { group: "g".into(), topic: "t".into(), partition: 1 };
         assert_eq!(&key.encode()[..], b"\x00\x01\x00\x01g\x00\x01t\x00\x00\x00\x01");
-        let value = OffsetValue { offset: 2, leader_epoch: 3, metadata: "m".into(), committed_ms: 4, expire_ms: None };
-        assert_eq!(
-            &value.encode()[..],
-            b"\x00\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03\x00\x01m\x00\x00\x00\x00\x00\x00\x00\x04"
-        );
+        // What Kafka 4.3.1's own class makes of it.
+        let id = TopicId(std::array::from_fn(|at| at as u8 + 1));
+        let mut value = OffsetValue {
+            offset: 258,
+            leader_epoch: 7,
+            metadata: "mé".into(),
+            committed_ms: 1000,
+            expire_ms: None,
+            topic_id: None,
+        };
+        let head =
+            b"\x00\x04\x00\x00\x00\x00\x00\x00\x01\x02\x00\x00\x00\x07\x04m\xc3\xa9\x00\x00\x00\x00\x00\x00\x03\xe8";
+        assert_eq!(value.encode(), [&head[..], b"\x00"].concat());
+        value.topic_id = Some(id);
+        assert_eq!(value.encode(), [&head[..], b"\x01\x00\x10", &id.0].concat());
+        let version_3 =
+            b"\x00\x03\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x03\x00\x01m\x00\x00\x00\x00\x00\x00\x00\x04";
+        let read = OffsetValue::decode(version_3).expect("what was written before topic ids were");
+        assert_eq!((read.offset, read.leader_epoch, read.metadata.as_str(), read.topic_id), (2, 3, "m", None));
     }
 
     #[test]

@@ -263,6 +263,29 @@ fn offsets_go_with_their_topic() {
     assert_eq!(committed(&mut world, client, "g"), owned(&[("kept", 0, 6)]), "the new topic has none");
 }
 
+/// A crash between the deletion of a topic and the tombstones of what was committed for it: the metadata log knows of the deletion and of
+/// the next topic with that name, the log of the groups does not. The record says which topic it was of.
+#[test]
+fn offsets_do_not_pass_to_the_next_topic_of_the_name() {
+    let (mut world, client) = world_with_topic(1, &[]);
+    let admin = world.connect(0);
+    world.create_topic(admin, "kept", 1, &[]);
+    assert_eq!(commit(&mut world, client, "g", &[("t", 0, 5), ("kept", 0, 6)]), [0, 0]);
+    world.hold_flushes = true;
+    let request = DeleteTopicsRequest::default().with_timeout_ms(1_000).with_topic_names(vec![topic_name("t")]);
+    assert_eq!(world.call(admin, 5, &request).responses[0].error_code, 0);
+    world.create_topic(admin, "t", 3, &[]);
+    assert_eq!(committed(&mut world, client, "g"), owned(&[("kept", 0, 6)]), "not even for a moment");
+    // What was not flushed is not on this disk.
+    let mut world = World::on(world.disk, 1, &[QUICK], 9);
+    let client = coordinator(&mut world, "g");
+    assert_eq!(committed(&mut world, client, "g"), owned(&[("kept", 0, 6)]), "nor after the crash");
+    assert_eq!(commit(&mut world, client, "g", &[("t", 0, 7)]), [0]);
+    let mut world = World::on(world.disk, 1, &[QUICK], 10);
+    let client = coordinator(&mut world, "g");
+    assert_eq!(committed(&mut world, client, "g"), owned(&[("kept", 0, 6), ("t", 0, 7)]));
+}
+
 /// OffsetDelete: of an empty group any, of a living one what nobody subscribes to (else 86), of other kinds of groups none (68).
 #[test]
 fn offsets_are_deleted() {

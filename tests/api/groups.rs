@@ -453,6 +453,43 @@ fn the_topic_of_the_coordinators_is_theirs() {
     assert_eq!(grown.results[0].error_code, 37);
 }
 
+/// The topic of the coordinators may be deleted, as in Kafka: everything that groups knew goes with it. Who waits is told to look for the
+/// coordinator again, and finds the one of a new topic, of which nobody is a member.
+#[test]
+fn groups_begin_anew_when_their_topic_is_deleted() {
+    let mut world = World::new(2, &[QUICK]);
+    let one = coordinator(&mut world, "g");
+    let two = coordinator(&mut world, "g");
+    let three = coordinator(&mut world, "g");
+    world.create_topic(one, "t", 1, &[]);
+    let id = first_member(&mut world, one, "g");
+    let commit = crate::group_offsets::commit_request("g", (&id, 1), &[("t", 0, 5)]);
+    assert_eq!(world.call(one, 8, &commit).topics[0].partitions[0].error_code, 0);
+    begin_join(&mut world, two, &join("g", ""));
+    world.hold_flushes = true;
+    world.send(one, 8, &commit);
+    let admin = world.connect(0);
+    let topics = vec![topic_name("__consumer_offsets")];
+    let request = DeleteTopicsRequest::default().with_timeout_ms(1_000).with_topic_names(topics);
+    assert_eq!(world.call(admin, 5, &request).responses[0].error_code, 0);
+    assert_eq!(world.receive::<JoinGroupRequest>(two).error_code, 16);
+    assert_eq!(world.receive::<OffsetCommitRequest>(one).topics[0].partitions[0].error_code, 16);
+    world.hold_flushes = false;
+    assert_eq!(heartbeat(&mut world, three, "g", &id, 1), 16, "until somebody looks for a coordinator");
+    let new = coordinator(&mut world, "g");
+    assert_eq!(heartbeat(&mut world, new, "g", &id, 1), 25);
+    let asked = OffsetFetchRequest::default().with_group_id(group_id("g")).with_topics(None);
+    assert!(world.call(new, 7, &asked).topics.is_empty());
+    let id = first_member(&mut world, new, "g");
+    let commit = crate::group_offsets::commit_request("g", (&id, 1), &[("t", 0, 9)]);
+    assert_eq!(world.call(new, 8, &commit).topics[0].partitions[0].error_code, 0);
+    let mut world = World::on(world.disk, 2, &[QUICK], 9);
+    let again = coordinator(&mut world, "g");
+    assert_eq!(heartbeat(&mut world, again, "g", &id, 1), 0);
+    let told = world.call(again, 7, &asked);
+    assert_eq!(told.topics[0].partitions[0].committed_offset, 9);
+}
+
 /// A stop waits for commits that are on their way, and for nobody who waits for other members.
 #[test]
 fn a_stop_waits_for_commits_and_not_for_joins() {

@@ -1,8 +1,9 @@
 """Scenarios for confluent-kafka; run by confluent.py inside the virtual environment. usage: SCENARIO BOOTSTRAP"""
 
 import sys
+import time
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, KafkaException, Producer, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, OffsetSpec
 
 COUNT = 20_000
@@ -103,5 +104,33 @@ def ends(bootstrap):
     assert len(read_all(bootstrap, "t", 0, 499)) == 1
 
 
-scenarios = {"admin": admin, "delete_records": delete_records, "ends": ends}
+def offsets_topic(bootstrap):
+    """Deleting the topic of the coordinators takes all groups with it: a member that runs joins again by itself and commits, as with Kafka."""
+    produce(bootstrap, "t", 1000)
+    member = Consumer({
+        "bootstrap.servers": bootstrap, "group.id": "g", "enable.auto.commit": False, "auto.offset.reset": "earliest",
+        "session.timeout.ms": 6000, "heartbeat.interval.ms": 500,
+    })
+    member.subscribe(["t"])
+    message = member.poll(SECONDS)
+    member.commit(message=message, asynchronous=False)
+    client = AdminClient({"bootstrap.servers": bootstrap})
+    client.delete_topics(["__consumer_offsets"])["__consumer_offsets"].result(SECONDS)
+    until = time.monotonic() + SECONDS
+    while True:
+        # What it was given goes with its group, and comes again.
+        message = member.poll(0.1) or message
+        try:
+            member.commit(message=message, asynchronous=False)
+            break
+        except KafkaException as error:
+            assert time.monotonic() < until, error
+    told = client.list_consumer_group_offsets([ConsumerGroupTopicPartitions("g")])["g"].result(SECONDS).topic_partitions
+    assert [(one.topic, one.partition, one.offset) for one in told] == [("t", message.partition(), message.offset() + 1)], told
+    described = client.describe_consumer_groups(["g"])["g"].result(SECONDS)
+    assert (described.state.name, len(described.members)) == ("STABLE", 1), described
+    member.close()
+
+
+scenarios = {"offsets_topic": offsets_topic, "admin": admin, "delete_records": delete_records, "ends": ends}
 scenarios[sys.argv[1]](sys.argv[2])

@@ -41,7 +41,7 @@ def confluent(scenario):
 
 
 def tests():
-    for scenario in ("admin", "delete_records", "ends"):
+    for scenario in ("admin", "delete_records", "ends", "offsets_topic"):
         yield f"confluent-kafka, {scenario}", confluent(scenario)
     codecs = {"confluent": ("lz4", "zstd"), "kafka_python": ("gzip", "lz4"), "aiokafka": ("zstd", "snappy")}
     for library, pair in codecs.items():

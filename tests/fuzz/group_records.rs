@@ -2,6 +2,7 @@
 
 use crate::engine::{Target, bounded, magnitude, outcome};
 use bytes::Bytes;
+use corelane::base::ids::TopicId;
 use corelane::base::prng::Prng;
 use corelane::wire::group_records::{GroupRecordKey, GroupValue, MemberValue, OffsetValue, subscribed_topics};
 use corelane::wire::keyed_batch::{self, KeyedRecord};
@@ -14,7 +15,15 @@ const LONGEST: Duration = Duration::from_millis(200);
 
 fn offset_value(expire_ms: Option<i64>) -> OffsetValue {
     let leader_epoch = if expire_ms.is_some() { -1 } else { 5 };
-    OffsetValue { offset: 1 << 40, leader_epoch, metadata: "žába".into(), committed_ms: 1_700_000_000_000, expire_ms }
+    OffsetValue {
+        offset: 1 << 40,
+        leader_epoch,
+        metadata: "žába".into(),
+        committed_ms: 1_700_000_000_000,
+        expire_ms,
+        // Beside a lifetime there is no room for it.
+        topic_id: expire_ms.is_none().then_some(TopicId([7; 16])),
+    }
 }
 
 fn group_value(members: usize) -> GroupValue {

@@ -5,7 +5,7 @@
 //! Checked after every step: the coordinator's own invariants; a request is answered once; generations do not fall while the
 //! coordinator lives; no partition is given to two members of a generation; an acknowledged commit is never gone or behind; what
 //! a replay of the durable log gives is what the coordinator has applied; offsets go only when nobody was in their group for as long
-//! as they are kept. In the end faults stop, and within a few minutes of simulated time every client has its partitions, and the
+//! as they are kept, and with their topic, of which the next one of its name gets none. In the end faults stop, and within a few minutes of simulated time every client has its partitions, and the
 //! log is no longer than a few times what it says. That each of these checks can fail is proved by a planted bug (`planted`).
 //!
 //! `SEEDS=n` runs more of them, `FIRST_SEED=n` begins elsewhere; a failure prints its seed.

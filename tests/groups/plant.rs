@@ -42,6 +42,8 @@ pub enum Plant {
     TrimNever,
     /// Offsets go before their time.
     ExpiresEarly,
+    /// A new topic of an old name is taken for the old one.
+    TopicIdStays,
 }
 
 /// What an answer becomes on its way out.

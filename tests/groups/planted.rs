@@ -100,3 +100,8 @@ fn planted_trim_never() {
 fn planted_expires_early() {
     is_caught(Plant::ExpiresEarly, &["is gone"]);
 }
+
+#[test]
+fn planted_topic_id_stays() {
+    is_caught(Plant::TopicIdStays, &["of a topic that is gone"]);
+}

@@ -6,10 +6,11 @@ use bytes::Bytes;
 use corelane::base::clock::Now;
 use corelane::base::config::GroupSettings;
 use corelane::base::error_code::ErrorCode;
+use corelane::base::ids::TopicId;
 use corelane::base::limits::GROUP_LOG_LIVE_MULTIPLE;
 use corelane::base::offset::Offset;
 use corelane::base::prng::Prng;
-use corelane::coordinator::answers::{Caller, ClientName, GroupRequest, GroupResponse};
+use corelane::coordinator::answers::{Caller, ClientName, GroupRequest, GroupResponse, KnownTopic};
 use corelane::coordinator::groups::{Groups, Room};
 use corelane::wire::messages::*;
 use corelane::wire::record_batch;
@@ -35,13 +36,26 @@ pub struct Seen {
     pub snapshots: u64,
     pub replaced: u64,
     pub expired: u64,
+    pub topics: u64,
 }
 
 impl Seen {
-    fn all(&self) -> [u64; 10] {
-        let Seen { crashes, refused, generations, commits, rebalances, fenced, late, snapshots, replaced, expired } =
-            self;
-        [crashes, refused, generations, commits, rebalances, fenced, late, snapshots, replaced, expired].map(|one| *one)
+    fn all(&self) -> [u64; 11] {
+        let Seen {
+            crashes,
+            refused,
+            generations,
+            commits,
+            rebalances,
+            fenced,
+            late,
+            snapshots,
+            replaced,
+            expired,
+            topics,
+        } = self;
+        [crashes, refused, generations, commits, rebalances, fenced, late, snapshots, replaced, expired, topics]
+            .map(|one| *one)
     }
 
     pub fn add(&mut self, other: &Seen) {
@@ -55,6 +69,7 @@ impl Seen {
         self.snapshots += other.snapshots;
         self.replaced += other.replaced;
         self.expired += other.expired;
+        self.topics += other.topics;
     }
 
     pub fn is_everything(&self) -> bool {
@@ -96,6 +111,9 @@ pub struct World {
     next: u64,
     next_offset: i64,
     acknowledged: BTreeMap<(usize, i32), i64>,
+    /// Of the topics of this name; the last one has existed since this was the last offset that anybody committed.
+    incarnation: u8,
+    since_offset: i64,
     /// Since the last crash.
     generations: BTreeMap<usize, i32>,
     /// What was given in each generation of a group.
@@ -121,7 +139,7 @@ impl World {
             members_max: 1_000_000,
             metadata_bytes_max: 4_096,
             retention_ms: if plant == Plant::ExpiresEarly { 1_000 } else { RETENTION_MS },
-            retention_check_ms: 20_000,
+            retention_check_ms: if plant == Plant::ExpiresEarly { 1_000 } else { 20_000 },
             topic_partitions: 1,
             topic_segment_bytes: 1 << 20,
         };
@@ -157,6 +175,8 @@ impl World {
             next: 0,
             next_offset: 0,
             acknowledged: BTreeMap::new(),
+            incarnation: 1,
+            since_offset: 0,
             generations: BTreeMap::new(),
             given: BTreeMap::new(),
             stable_ms: BTreeMap::new(),
@@ -191,7 +211,7 @@ impl World {
         let client = ClientName { id: "many".to_string(), host: "/127.0.0.1".to_string() };
         let left = bytes_max.saturating_sub(self.memory_bytes().0);
         self.groups.set_room(Room { member_bytes: left, live_bytes: usize::MAX });
-        self.groups.handle(Caller(number), version, GroupRequest::Join(request, client), &|_, _| true, self.now);
+        self.groups.handle(Caller(number), version, GroupRequest::Join(request, client), &|_| None, self.now);
         let mut codes = Vec::new();
         while let Some((_, response)) = self.groups.poll_reply() {
             if let GroupResponse::Join(answer) = response {
@@ -210,6 +230,7 @@ impl World {
             45..=62 => self.append(),
             63..=77 => self.flush(),
             78..=89 => self.deliver(),
+            90 if self.faults && self.prng.percent(20) => self.replace_topic(),
             90..=96 => {
                 let ms = [1, 50, 700, 3_000, 9_000, 31_000][self.prng.below(6) as usize];
                 self.pass(ms);
@@ -314,8 +335,8 @@ impl World {
         let group = self.clients[client].group;
         self.sent.insert(self.next, Sent { client, kind, group });
         let version = self.clients[client].version;
-        let known = |topic: &str, partition: i32| topic == TOPIC && (0..PARTITIONS).contains(&partition);
-        self.groups.handle(Caller(self.next), version, request, &known, self.now);
+        let topic = self.topic();
+        self.groups.handle(Caller(self.next), version, request, &|name| topic.filter(|_| name == TOPIC), self.now);
         self.next
     }
 
@@ -330,6 +351,21 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    /// The topic as the metadata has it.
+    fn topic(&self) -> Option<KnownTopic> {
+        let incarnation = if self.plant == Plant::TopicIdStays { 1 } else { self.incarnation };
+        Some(KnownTopic { id: TopicId([incarnation; 16]), partitions: PARTITIONS as usize })
+    }
+
+    /// The topic is deleted and another one is made at once.
+    fn replace_topic(&mut self) {
+        self.seen.topics += 1;
+        self.incarnation += 1;
+        self.since_offset = self.next_offset;
+        self.acknowledged.clear();
+        self.groups.topics_deleted(&[TOPIC], self.now);
     }
 
     fn append(&mut self) {
@@ -450,7 +486,7 @@ impl World {
                 }
             }
             (GroupResponse::Commit(answer), Kind::Commit { partition, offset })
-                if answer.topics[0].partitions[0].error_code == 0 =>
+                if answer.topics[0].partitions[0].error_code == 0 && offset > self.since_offset =>
             {
                 let before = self.acknowledged.insert((group, partition), offset);
                 assert!(before.is_none_or(|before| before < offset), "commits are answered in order");
@@ -522,6 +558,8 @@ impl World {
             }
         }
         groups.loaded(self.now);
+        let topic = self.topic();
+        groups.forget_gone_topics(&|name| topic.filter(|_| name == TOPIC), self.now);
         groups.set_log_bytes_min(LOG_BYTES_MIN);
         self.groups = groups;
         // Members that never had their assignments were never stored: their group was empty all the time.
@@ -552,7 +590,7 @@ impl World {
     fn note_if_gone(&mut self, group: usize) {
         let id = GroupId(StrBytes::from_string(group_name(group)));
         let request = DescribeGroupsRequest::default().with_groups(vec![id]);
-        self.groups.handle(Caller(u64::MAX), 5, GroupRequest::Describe(request), &|_, _| true, self.now);
+        self.groups.handle(Caller(u64::MAX), 5, GroupRequest::Describe(request), &|_| None, self.now);
         let Some((Caller(u64::MAX), GroupResponse::Describe(answer))) = self.groups.poll_reply() else {
             panic!("DescribeGroups is answered at once")
         };
@@ -579,13 +617,22 @@ impl World {
         let request = OffsetFetchRequest::default().with_groups(vec![asked]);
         // Its answer is taken out at once: it is the last one.
         self.collect();
-        self.groups.handle(Caller(u64::MAX), 9, GroupRequest::Fetch(request), &|_, _| true, self.now);
+        let topic = self.topic();
+        self.groups.handle(
+            Caller(u64::MAX),
+            9,
+            GroupRequest::Fetch(request),
+            &|name| topic.filter(|_| name == TOPIC),
+            self.now,
+        );
         let Some((Caller(u64::MAX), GroupResponse::Fetch(answer))) = self.groups.poll_reply() else {
             panic!("OffsetFetch is answered at once")
         };
         let mut told: BTreeMap<i32, i64> = BTreeMap::new();
         for partition in answer.groups[0].topics.iter().flat_map(|topic| &topic.partitions) {
-            told.insert(partition.partition_index, partition.committed_offset);
+            let offset = partition.committed_offset;
+            assert!(offset > self.since_offset, "{offset} is of a topic that is gone");
+            told.insert(partition.partition_index, offset);
         }
         let alone_ms = self.now.wall_ms - self.lived_ms.get(&group).copied().unwrap_or(0);
         if alone_ms >= RETENTION_MS {
