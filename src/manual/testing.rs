@@ -20,6 +20,8 @@
 //! | `tests/live_configs` | topic configs altered on the running binary: files on the disk, answers and error codes follow | |
 //! | `tests/over_the_wire` | behaviours that only a socket shows: order, silence, closes, a new topic on all cores at once | |
 //! | `tests/clients` | ten clients of six languages and Kafka's own tools, in both advertise modes, also through stops and kill -9; groups of eight libraries, whose members are killed and come back, record by record: what nobody here wrote, [page by page](crate::manual::clients); our own commands beside kcat and Java's producer, and on Kafka's own servers | `CLIENT_MB=100`, `GROUP_MINUTES=10` |
+//! | `benches/paths` | instructions per request of the produce and fetch paths, beside the committed ones; the test command prints the difference and judges nothing | `cargo bench --bench paths` |
+//! | `benches/wire` | that the micro benchmarks of codecs, checks and frame cutter run | `cargo bench --bench wire` |
 //!
 //! # The simulator
 //!
@@ -33,6 +35,22 @@
 //!
 //! A check that cannot fail proves nothing. So every rule has a planted bug: the same world with that rule broken must be
 //! caught. A failing seed becomes a named test with its story.
+//!
+//! # Counting instructions
+//!
+//! Timers on shared machines differ by tens of percent from minute to minute, so none is part of the tests. `benches/paths` runs
+//! a core's broker in process (no socket, no disk, a clock that it sets) through rounds of equal requests, under callgrind, and
+//! divides what one function collected by the requests answered. `benches/instructions.tsv` holds the counts of the last change
+//! that meant to move them; `scripts/test benches` prints the difference (without valgrind: one line that says so). A change that
+//! moves a count on purpose, or for a reason that its message names, commits the new table:
+//!
+//! ```text
+//! cargo bench --bench paths -- --write
+//! callgrind_annotate target/release/callgrind/produce-one-record.out    # where they go
+//! ```
+//!
+//! Counts repeat within a thousandth with the same compiler on the same machine. They say nothing about cache misses,
+//! system calls and waiting, so a smaller count is a reason to measure, not yet a gain.
 //!
 //! # Which test when
 //!
