@@ -1,14 +1,37 @@
 //! What can be typed, in groups that the modes share, and what it comes to.
 
+use crate::cli::bench::preset::Preset;
 use crate::cli::bench::quantity::{Throughput, bytes, throughput};
 use crate::cli::ending::Trouble;
+use crate::cli::reach::{Form, Reach};
 use crate::cli::topic::pair;
 use crate::client::load::payload::Records;
-use crate::client::load::run::{Crowd, Writing};
+use crate::client::load::requests::Portion;
+use crate::client::load::run::{Crowd, Reading, Writing};
 use crate::wire::compression::Compression;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// What every mode has.
+#[derive(Args, Debug)]
+pub(super) struct Flags {
+    /// Settings of a workload of the OpenMessaging Benchmark by its name; what is typed besides counts (see corelane bench presets)
+    #[arg(long, value_name = "NAME", value_parser = Preset::parse)]
+    preset: Option<Preset>,
+    #[command(flatten)]
+    pub(super) topics: TopicFlags,
+    #[command(flatten)]
+    records: RecordFlags,
+    #[command(flatten)]
+    writes: WriteFlags,
+    #[command(flatten)]
+    times: TimeFlags,
+    #[command(flatten)]
+    pub(super) results: ResultFlags,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
 
 /// Where records go.
 #[derive(Args, Debug)]
@@ -109,6 +132,43 @@ pub(super) struct WriteFlags {
     pub(super) producer_props: Vec<(String, String)>,
 }
 
+/// Who reads, and how.
+#[derive(Args, Debug)]
+pub(super) struct ReadFlags {
+    /// Consumers, each with a connection to every broker; partitions are dealt to them [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    consumers: Option<u32>,
+    /// Instead of --consumers: so many connections, dealt to the brokers in turn
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000), conflicts_with = "consumers")]
+    consumer_connections: Option<u32>,
+    /// Bytes of a partition in an answer at most
+    #[arg(long, value_name = "BYTES", default_value = "1MiB", value_parser = bytes)]
+    fetch_size: u64,
+    /// Bytes that a broker waits for before it answers
+    #[arg(long, value_name = "BYTES", default_value = "1", value_parser = bytes)]
+    fetch_min_bytes: u64,
+    /// Milliseconds that it waits for them
+    #[arg(long, value_name = "MS", default_value_t = 500, value_parser = clap::value_parser!(i32).range(0..=60_000))]
+    fetch_wait_ms: i32,
+}
+
+impl ReadFlags {
+    /// What the generator is to read; spans in the order of the topics.
+    pub(super) fn reading(&self, workload: &Workload, spans: Vec<(i64, Option<i64>)>, again: bool) -> Reading {
+        let size = |bytes: u64| i32::try_from(bytes).unwrap_or(i32::MAX);
+        let portion = Portion {
+            min_bytes: size(self.fetch_min_bytes),
+            wait_ms: self.fetch_wait_ms,
+            partition_bytes: size(self.fetch_size),
+        };
+        let crowd = match self.consumer_connections {
+            Some(connections) => Crowd::Connections(connections as usize),
+            None => Crowd::Clients(self.consumers.map_or(workload.consumers, |consumers| consumers as usize)),
+        };
+        Reading { crowd, portion, again, spans }
+    }
+}
+
 /// How long.
 #[derive(Args, Debug)]
 pub(super) struct TimeFlags {
@@ -135,9 +195,15 @@ pub(super) struct ResultFlags {
     /// Name of the run in the results [default: the mode, or the preset]
     #[arg(long, value_name = "TEXT")]
     pub(super) label: Option<String>,
-    /// Writes PREFIX.json, also when the run ends before its time
+    /// Writes PREFIX.json, PREFIX.hgrm and PREFIX.html, also when the run ends before its time
     #[arg(long, value_name = "PREFIX")]
     pub(super) save: Option<PathBuf>,
+    /// Counts the broker's system calls too, where `perf` may: that costs the broker a little
+    #[arg(long)]
+    pub(super) syscalls: bool,
+    /// Form of the results on standard output
+    #[arg(short = 'o', long = "output", value_enum, value_name = "FORM", default_value_t = Form::Table)]
+    pub(super) form: Form,
     /// Shows no progress
     #[arg(short, long)]
     pub(super) quiet: bool,
@@ -167,6 +233,8 @@ pub(super) struct Workload {
     pub(super) records: Records,
     pub(super) codec: &'static str,
     pub(super) crowd: Crowd,
+    pub(super) consumers: usize,
+    pub(super) backlog_bytes: Option<u64>,
     pub(super) acks: i16,
     pub(super) idempotent: bool,
     pub(super) in_flight: usize,
@@ -221,23 +289,12 @@ fn apply_props(records: &mut RecordFlags, writes: &mut WriteFlags) -> Result<(),
     Ok(())
 }
 
-/// Where a mode begins when nothing was typed.
-pub(super) struct Defaults {
-    pub(super) throughput: Throughput,
-    pub(super) batch_records: Option<u32>,
-}
-
-impl Workload {
-    /// Checks what belongs together.
-    pub(super) fn resolve(
-        topics: &TopicFlags,
-        mut records: RecordFlags,
-        mut writes: WriteFlags,
-        times: &TimeFlags,
-        defaults: &Defaults,
-    ) -> Result<Workload, Trouble> {
-        apply_props(&mut records, &mut writes)?;
-        let shape = shape(&records, defaults)?;
+impl Flags {
+    /// Checks what belongs together. `throughput` is the mode's when nothing is typed.
+    pub(super) fn workload(&mut self, throughput: Throughput) -> Result<Workload, Trouble> {
+        apply_props(&mut self.records, &mut self.writes)?;
+        let (writes, times, preset) = (&self.writes, &self.times, self.preset.as_ref());
+        let shape = shape(&self.records, preset)?;
         let acks = writes.acks.unwrap_or(-1);
         if writes.idempotent && acks != -1 {
             return Err(usage(format!("--idempotent needs --acks all, not {acks}")));
@@ -254,20 +311,23 @@ impl Workload {
             return Err(usage(format!("--duration {}: a round has 0.1 seconds at least", duration.as_secs_f64())));
         }
         let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let producers = writes.producers.or(preset.map(|preset| preset.producers)).unwrap_or(1);
         Ok(Workload {
-            topics: topics.topics.unwrap_or(1),
-            partitions: topics.partitions.unwrap_or(4),
+            topics: self.topics.topics.or(preset.map(|preset| preset.topics)).unwrap_or(1),
+            partitions: self.topics.partitions.or(preset.map(|preset| preset.partitions)).unwrap_or(4),
             records: shape,
-            codec: records.compression.name(),
+            codec: self.records.compression.name(),
             crowd: match writes.connections {
                 Some(connections) => Crowd::Connections(connections as usize),
-                None => Crowd::Clients(writes.producers.unwrap_or(1) as usize),
+                None => Crowd::Clients(producers as usize),
             },
+            consumers: preset.map_or(1, |preset| preset.consumers as usize),
+            backlog_bytes: preset.and_then(|preset| preset.backlog_bytes),
             acks,
             idempotent: writes.idempotent,
             in_flight: writes.in_flight as usize,
             partitions_per_request: writes.partitions_per_request.unwrap_or(1) as usize,
-            throughput: writes.throughput.unwrap_or(defaults.throughput),
+            throughput: writes.throughput.or(preset.map(|preset| preset.throughput)).unwrap_or(throughput),
             num_records: writes.num_records,
             warmup: pick(times.warmup, 3, Duration::ZERO),
             duration,
@@ -276,11 +336,19 @@ impl Workload {
         })
     }
 
-    /// Records of a request.
-    pub(super) fn request_records(&self) -> f64 {
-        (self.records.batch_records * self.partitions_per_request) as f64
+    /// What the run is called.
+    pub(super) fn label(&self, mode: &str) -> String {
+        let preset = self.preset.as_ref().map(|preset| preset.name.clone());
+        self.results.label.clone().or(preset).unwrap_or_else(|| mode.to_string())
     }
 
+    /// A rate was typed.
+    pub(super) fn has_throughput(&self) -> bool {
+        self.writes.throughput.is_some()
+    }
+}
+
+impl Workload {
     /// What the generator is to write.
     pub(super) fn writing(&self) -> Writing {
         let rate = self.throughput.records_per_second(self.records.record_bytes + self.records.key_bytes);
@@ -290,8 +358,8 @@ impl Workload {
             idempotent: self.idempotent,
             in_flight: self.in_flight,
             partitions_per_request: self.partitions_per_request,
-            requests_per_second: rate.map(|rate| rate / self.request_records()),
-            requests_max: self.num_records.map(|records| (records as f64 / self.request_records()).ceil() as u64),
+            records_per_second: rate,
+            records_max: self.num_records,
         }
     }
 }
@@ -299,12 +367,12 @@ impl Workload {
 /// A round has to have some ticks of the kernel's clocks.
 const SHORTEST_ROUND: Duration = Duration::from_millis(100);
 
-fn shape(records: &RecordFlags, defaults: &Defaults) -> Result<Records, Trouble> {
-    let record_bytes = records.record_size.unwrap_or(1024);
+fn shape(records: &RecordFlags, preset: Option<&Preset>) -> Result<Records, Trouble> {
+    let record_bytes = records.record_size.or(preset.map(|preset| preset.record_bytes)).unwrap_or(1024);
     let key_bytes = records.key_size.unwrap_or(if records.keys.is_some() { 8 } else { 0 });
     let each = record_bytes + key_bytes;
     let of_size = |size: u64| (size / each.max(1)).clamp(1, 1_000_000);
-    let batch_records = match (records.batch_records, records.batch_size, defaults.batch_records) {
+    let batch_records = match (records.batch_records, records.batch_size, preset.map(Preset::batch_records)) {
         (Some(count), ..) => u64::from(count),
         (None, Some(size), _) => of_size(size),
         (None, None, Some(count)) => u64::from(count),

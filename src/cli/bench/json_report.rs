@@ -7,7 +7,8 @@
 //! complete          false: it ended before its time, or had errors, or lost something
 //! ended_early       null, or why
 //! workload          all settings, as they were typed, preset or by default
-//! broker            brokers, cluster_id, processes [{pid, name}], seen (how they were found, or why not)
+//! broker            brokers, cluster_id, processes [{pid, name}], seen (how they were found, or why not),
+//!                   system_calls_not_counted (null, or why)
 //! machine           cpus, processor, memory_bytes, kernel, load_average (before the run)
 //! rounds            [{round, seconds, complete, FIGURE...}]: each figure a number, or null
 //! summary           {FIGURE: {median, min, max}} over the complete rounds; figures that no round has are left out
@@ -24,7 +25,7 @@
 //! `broker_written_per_byte`, `broker_rss_mb`, `client_cpu_s_per_gb`, `both_cpu_s_per_gb`, ...
 
 use crate::cli::bench::flags::Workload;
-use crate::cli::bench::measures::KINDS;
+use crate::cli::bench::measures::{KINDS, Kind};
 use crate::cli::bench::quantity::Throughput;
 use crate::cli::bench::report::{Report, RoundReport};
 use crate::cli::json::Json;
@@ -94,6 +95,7 @@ fn workload(workload: &Workload, topics: &[String]) -> Json {
         ("random_ratio", Json::Decimal(records.random_ratio)),
         ("compression", Json::text(workload.codec)),
         (crowd, number(clients)),
+        ("consumers", number(workload.consumers)),
         ("in_flight", number(workload.in_flight)),
         ("acks", Json::number(workload.acks)),
         ("idempotent", Json::Bool(workload.idempotent)),
@@ -118,6 +120,7 @@ fn broker(report: &Report) -> Json {
         ("cluster_id", Json::optional(report.cluster_id.as_ref())),
         ("processes", Json::list(processes)),
         ("seen", Json::text(&report.observed.how)),
+        ("system_calls_not_counted", Json::optional(report.uncounted_calls.as_ref())),
     ])
 }
 
@@ -143,7 +146,7 @@ fn round(number: usize, round: &RoundReport) -> Json {
 }
 
 fn summary(report: &Report) -> Json {
-    let spread = |(number, kind): (usize, &crate::cli::bench::measures::Kind)| {
+    let spread = |(number, kind): (usize, &Kind)| {
         let spread = report.spread(number)?;
         let fields = [("median", spread.median), ("min", spread.min), ("max", spread.max)];
         Some((kind.name, Json::Fields(fields.map(|(name, value)| (name, Json::Decimal(value))).to_vec())))

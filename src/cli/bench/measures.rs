@@ -22,7 +22,6 @@ pub(super) struct Kind {
     pub(super) words: &'static str,
     /// For people.
     pub(super) unit: &'static str,
-    #[allow(dead_code, reason = "the comparison of two runs asks")]
     pub(super) better: Better,
 }
 
@@ -37,7 +36,7 @@ use Better::{Less, More, Neither};
 /// "Latency" is what the mode is about: `produce` from the intended time of a request to its acknowledgement, `end-to-end` and
 /// `consume --pattern tail` from there to the arrival of its records, the other patterns of `consume` from a Fetch to its answer. A GB is
 /// 10^9 bytes of keys and values that were acknowledged; in `consume` of record batches that were received.
-pub(super) const KINDS: [Kind; 42] = [
+pub(super) const KINDS: [Kind; 43] = [
     kind("mb_per_s", "acknowledged", "MB/s", More),
     kind("records_per_s", "acknowledged", "records/s", More),
     kind("requests_per_s", "acknowledged", "requests/s", More),
@@ -65,6 +64,7 @@ pub(super) const KINDS: [Kind; 42] = [
     kind("send_delay_max_us", "waited before it was sent, longest", "us", Neither),
     kind("errors", "partitions answered with an error", "", Less),
     kind("unsent", "requests that were never sent", "", Less),
+    kind("unanswered", "requests without an answer at the end", "", Less),
     kind("broker_cpu_s", "broker: processor time", "s", Neither),
     kind("broker_cpus", "broker: processors used", "", Neither),
     kind("broker_cpu_s_per_gb", "broker: processor time", "s/GB", Less),
@@ -124,7 +124,7 @@ pub(super) fn figures(
     let rate = |there: bool, number: f64| there.then(|| number / seconds);
     let per = |number: Option<f64>, unit: f64| number.filter(|_| unit > 0.0).map(|number| number / unit);
     let latency = subject.latency(round);
-    let acks = (subject == Subject::Delivery).then_some(&round.latency);
+    let acks = (subject != Subject::Produce).then_some(&round.latency);
     let ack = |quantile: f64| acks.and_then(|acks| acks.at(quantile));
     let broker_cpu = cpu(from.broker.as_ref(), to.broker.as_ref());
     let client_cpu = cpu(Some(&from.client), Some(&to.client));
@@ -161,6 +161,7 @@ pub(super) fn figures(
         round.delay.max(),
         Some(round.errors as f64),
         Some(round.unsent as f64),
+        Some(round.unanswered as f64),
         broker_cpu,
         per(broker_cpu, seconds),
         per(broker_cpu, gigabytes),

@@ -32,6 +32,8 @@ pub(super) struct Report {
     pub(super) brokers: Vec<String>,
     pub(super) cluster_id: Option<String>,
     pub(super) observed: Observed,
+    /// Why system calls that were to be counted were not.
+    pub(super) uncounted_calls: Option<String>,
     pub(super) load_average: Option<f64>,
     pub(super) rounds: Vec<RoundReport>,
     /// All rounds together.
@@ -58,7 +60,7 @@ impl Report {
 
     /// Everything is as it was meant to be.
     pub(super) fn is_complete(&self) -> bool {
-        self.ended_early.is_none() && self.missing == 0 && self.codes.is_empty()
+        self.ended_early.is_none() && self.missing == 0 && self.codes.is_empty() && self.whole.unanswered == 0
     }
 
     /// Something was measured at all.
@@ -72,11 +74,10 @@ impl Report {
         for (number, kind) in KINDS.iter().enumerate() {
             let Some(spread) = self.spread(number) else { continue };
             // What is always nothing says nothing.
-            if spread.max == 0.0 && ["errors", "unsent", "steal_percent"].contains(&kind.name) {
+            if spread.max == 0.0 && ["errors", "unsent", "unanswered", "steal_percent"].contains(&kind.name) {
                 continue;
             }
-            let cells = [spread.median, spread.min, spread.max].map(short);
-            let [median, min, max] = cells;
+            let [median, min, max] = [spread.median, spread.min, spread.max].map(short);
             table.row([kind.words.to_string(), kind.unit.to_string(), median, min, max]);
         }
         vec![table]
@@ -109,6 +110,15 @@ impl Report {
                 "{} acknowledged batches were not received; they count with the time until the end",
                 self.missing
             ));
+        }
+        if self.whole.unanswered > 0 {
+            remarks.push(format!(
+                "{} requests had no answer when the waiting ended; they count with the time until then",
+                self.whole.unanswered
+            ));
+        }
+        if let Some(why) = &self.uncounted_calls {
+            remarks.push(format!("system calls were not counted: {why}"));
         }
         if self.whole.unsent > 0 {
             remarks.push(format!(

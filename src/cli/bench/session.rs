@@ -1,190 +1,203 @@
-//! From flags to a report: topics, the run with its progress, the files.
+//! One run of the command: cluster and topics, the load with its progress, the report, the topics again.
 
-use crate::cli::bench::flags::{ResultFlags, TopicFlags, Workload};
+use crate::cli::bench::files;
+use crate::cli::bench::flags::{Flags, ResultFlags, Workload};
 use crate::cli::bench::json_report;
 use crate::cli::bench::measures::{Subject, figures};
 use crate::cli::bench::observed::{Observed, Sample};
 use crate::cli::bench::report::{Report, RoundReport};
+use crate::cli::bench::run_topics::RunTopics;
+use crate::cli::bench::system_calls::SystemCalls;
 use crate::cli::consume::interruption;
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::moment;
 use crate::cli::progress::Progress;
 use crate::cli::reach::{Form, print};
-use crate::client::cluster::{Cluster, Topic, topic_words};
+use crate::client::cluster::{Cluster, Topic};
 use crate::client::failure::Failure;
 use crate::client::load::process::load_average;
-use crate::client::load::run::{Moment, Outcome, Plan, run};
-use crate::client::load::tally::Round;
-use crate::client::topics::{self, NewTopic};
-use std::path::Path;
-use std::sync::atomic::Ordering;
-use std::time::Instant;
+use crate::client::load::run::{Moment, Outcome, Plan, Reading, Writing, run};
+use crate::client::load::tally::{Live, Round};
+use crate::client::load::timetable::Timetable;
+use crate::client::offsets::{self, Asked};
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
-/// Topics of a run, and which of them are to go at the end.
-pub(super) struct Topics {
-    pub(super) all: Vec<Topic>,
-    made: Vec<String>,
-    keep: bool,
-}
-
-/// Topics that are created by one request.
-const TOPICS_AT_ONCE: usize = 200;
-
-impl Topics {
-    /// Finds those that exist, and creates the others.
-    pub(super) fn prepare(
-        cluster: &mut Cluster,
-        flags: &TopicFlags,
-        workload: &Workload,
-        mode: &str,
-    ) -> Result<Topics, Trouble> {
-        let name =
-            flags.topic.clone().unwrap_or_else(|| format!("bench-{mode}-{}-{}", moment::now(), std::process::id()));
-        let names: Vec<String> = match workload.topics {
-            1 => vec![name],
-            many => (0..many).map(|number| format!("{name}-{number}")).collect(),
-        };
-        let mut made = Vec::new();
-        for names in names.chunks(TOPICS_AT_ONCE) {
-            let asked: Vec<&str> = names.iter().map(String::as_str).collect();
-            let known = cluster.metadata(Some(&asked), false)?;
-            let exists = |name: &str| known.iter().any(|topic| topic.name == name && topic.error == 0);
-            let new = |name: &&String| NewTopic {
-                name: name.to_string(),
-                partitions: workload.partitions,
-                replicas: flags.replicas,
-                configs: flags.configs.clone(),
-            };
-            let missing: Vec<NewTopic> = names.iter().filter(|name| !exists(name)).map(|name| new(&name)).collect();
-            if missing.is_empty() {
-                continue;
-            }
-            for verdict in topics::create(cluster, &missing, false)? {
-                verdict.result?;
-                made.push(verdict.topic);
-            }
-        }
-        let mut all = Vec::new();
-        for name in &names {
-            all.push(cluster.topic(name, false)?);
-        }
-        let typed = flags.partitions;
-        let other =
-            all.iter().find(|topic| typed.is_some_and(|typed| topic.partitions.len() as i64 != i64::from(typed)));
-        if let Some(topic) = other {
-            let why = format!(
-                "it exists with {} partitions; leave --partitions out, or use another topic",
-                topic.partitions.len()
-            );
-            return Err(Failure::here(why).about(topic_words(&topic.name)).into());
-        }
-        Ok(Topics { all, made, keep: flags.keep })
-    }
-
-    /// Deletes what was made, unless it is to stay. What cannot be deleted is said, and changes nothing else.
-    pub(super) fn clear(&self, cluster: &mut Cluster) {
-        if self.keep {
-            return;
-        }
-        for names in self.made.chunks(TOPICS_AT_ONCE) {
-            let result = topics::delete(cluster, names);
-            let failure = match result {
-                Ok(verdicts) => verdicts.into_iter().find_map(|verdict| verdict.result.err()),
-                Err(failure) => Some(failure),
-            };
-            if let Some(failure) = failure {
-                complain(format_args!("topics that the run made are still there: {failure}"));
-                return;
-            }
-        }
-    }
-}
-
-/// Everything that is about one run besides its plan.
+/// See the module.
 pub(super) struct Session {
-    pub(super) mode: &'static str,
-    pub(super) subject: Subject,
+    mode: &'static str,
+    subject: Subject,
     pub(super) workload: Workload,
-    pub(super) results: ResultFlags,
-    pub(super) form: Form,
-    pub(super) label: String,
+    results: ResultFlags,
+    label: String,
+    cluster: Cluster,
+    observed: Observed,
+    topics: RunTopics,
+    grace: Duration,
+    interrupted: Arc<AtomicBool>,
 }
 
 impl Session {
+    /// Finds the cluster, and finds or makes the topics.
+    pub(super) fn open(
+        flags: Flags,
+        environment: &[(String, String)],
+        workload: Workload,
+        mode: &'static str,
+        subject: Subject,
+    ) -> Result<Session, Trouble> {
+        files::check(flags.results.save.as_deref())?;
+        let interrupted = interruption()?;
+        let mut cluster = flags.reach.cluster(environment)?;
+        let (label, grace) = (flags.label(mode), flags.reach.timeout());
+        let observed = Observed::find(&flags.results.pids, &mut cluster)?;
+        let topics = RunTopics::prepare(&mut cluster, flags.topics, &workload, mode)?;
+        let mut workload = workload;
+        // The workload says what is there, not what would have been made.
+        workload.partitions = topics.all[0].partitions.len() as i32;
+        Ok(Session {
+            mode,
+            subject,
+            workload,
+            results: flags.results,
+            label,
+            cluster,
+            observed,
+            topics,
+            grace,
+            interrupted,
+        })
+    }
+
+    /// The topics.
+    pub(super) fn topics(&self) -> &[Topic] {
+        &self.topics.all
+    }
+
+    /// All topics were made for this run.
+    pub(super) fn is_new(&self) -> bool {
+        self.topics.is_new()
+    }
+
+    /// Of every partition, in the order of the topics.
+    pub(super) fn offsets(&mut self, asked: Asked) -> Result<Vec<i64>, Trouble> {
+        let mut all = Vec::new();
+        for topic in &self.topics.all {
+            let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.index).collect();
+            all.extend(offsets::of_each(&mut self.cluster, topic, &partitions, asked)?);
+        }
+        Ok(all)
+    }
+
+    /// What the workload asks for.
+    pub(super) fn plan(&self, writing: Option<Writing>, reading: Option<Reading>) -> Plan {
+        Plan {
+            topics: self.topics.all.clone(),
+            records: self.workload.records,
+            writing,
+            reading,
+            end_to_end: false,
+            threads: self.workload.threads,
+            warmup: self.workload.warmup,
+            round: self.workload.duration,
+            rounds: self.workload.rounds,
+            grace: self.grace,
+        }
+    }
+
+    /// Ends without a run.
+    pub(super) fn give_up(mut self, trouble: Trouble) -> Result<Ending, Trouble> {
+        self.topics.clear(&mut self.cluster);
+        Err(trouble)
+    }
+
+    /// Writes what is to be read.
+    pub(super) fn fill(&mut self, plan: &Plan) -> Result<(), Trouble> {
+        let mut progress = Progress::new(self.results.quiet);
+        let interrupted = Arc::clone(&self.interrupted);
+        let outcome = run(&mut self.cluster, plan, |moment| {
+            if let Moment::Tick(live, _) = moment {
+                let bytes = live.produced_bytes.load(Ordering::Relaxed);
+                progress.show_line(|| format!("filling the topic: {:.1} MB", bytes as f64 / 1e6));
+            }
+            !interrupted.load(Ordering::Relaxed)
+        })?;
+        progress.end();
+        match outcome.failure {
+            Some(failure) => Err(failure.into()),
+            None if outcome.stopped => Err(Failure::here("interrupted while the topic was being filled").into()),
+            None => Ok(()),
+        }
+    }
+
     /// Runs the plan, and says what came out.
-    pub(super) fn run(self, cluster: &mut Cluster, topics: &Topics, plan: &Plan) -> Result<Ending, Trouble> {
-        let observed = Observed::find(&self.results.pids, cluster)?;
+    pub(super) fn run(mut self, plan: &Plan) -> Result<Ending, Trouble> {
+        let result = self.measured(plan).and_then(|report| self.tell(&report));
+        self.topics.clear(&mut self.cluster);
+        result
+    }
+
+    fn measured(&mut self, plan: &Plan) -> Result<Report, Trouble> {
+        let observed = self.observed.clone();
         let started = moment::rfc3339(moment::now());
-        let load_before = load_average();
-        let (outcome, samples) = self.measure(cluster, plan, &observed)?;
-        // The workload says what was there, not what would have been made.
-        let mut workload = self.workload.clone();
-        workload.partitions = topics.all.first().map_or(0, |topic| topic.partitions.len() as i32);
+        let load_average = load_average();
+        let mut calls = self.results.syscalls.then(|| SystemCalls::new(&observed.processes));
+        let (outcome, samples) = self.measure(plan, &observed, calls.as_mut())?;
+        let counted: Vec<Option<f64>> = calls.as_mut().map_or_else(Vec::new, SystemCalls::counts);
+        let mut whole = Round::default();
+        outcome.tally.rounds.iter().for_each(|round| whole.add(round));
         let ended_early = match (&outcome.failure, outcome.stopped) {
             (Some(failure), _) => Some(failure.to_string()),
             (None, true) => Some("interrupted".to_string()),
             (None, false) => None,
         };
-        let mut whole = Round::default();
-        outcome.tally.rounds.iter().for_each(|round| whole.add(round));
-        let mut report = Report {
+        let cluster = &self.cluster;
+        Ok(Report {
             mode: self.mode,
             subject: self.subject,
             label: self.label.clone(),
             started,
-            topics: topics.all.iter().map(|topic| topic.name.clone()).collect(),
-            workload,
+            topics: self.topics.all.iter().map(|topic| topic.name.clone()).collect(),
+            workload: self.workload.clone(),
             brokers: cluster.brokers().map(|broker| broker.address.to_string()).collect(),
             cluster_id: cluster.id().map(str::to_string),
             observed,
-            load_average: load_before,
-            rounds: rounds(self.subject, &outcome, &samples, ended_early.is_none()),
+            uncounted_calls: calls.and_then(|calls| calls.why_not),
+            load_average,
+            rounds: rounds(self.subject, plan, &outcome, &samples, &counted),
             whole,
             interval: outcome.table.interval(),
-            intervals: outcome.tally.intervals.clone(),
-            codes: outcome.tally.codes.clone(),
+            intervals: outcome.tally.intervals,
+            codes: outcome.tally.codes,
             connections: outcome.connections,
             batch_bytes: outcome.batch_bytes,
             missing: outcome.missing,
             caught_up: outcome.caught_up,
             ended_early,
-        };
-        self.tell(&mut report)
+        })
     }
 
     fn measure(
-        &self,
-        cluster: &mut Cluster,
+        &mut self,
         plan: &Plan,
         observed: &Observed,
+        mut calls: Option<&mut SystemCalls>,
     ) -> Result<(Outcome, Vec<Sample>), Trouble> {
-        let interrupted = interruption()?;
         let mut progress = Progress::new(self.results.quiet);
         let mut samples = Vec::new();
-        let mut last = (Instant::now(), 0, 0);
-        let outcome = run(cluster, plan, |moment| {
+        let mut speed = Speed { at: Instant::now(), records: 0, bytes: 0, reads: plan.writing.is_none() };
+        let interrupted = Arc::clone(&self.interrupted);
+        let outcome = run(&mut self.cluster, plan, |moment| {
             match moment {
-                Moment::Border(_) => samples.push(observed.sample()),
-                Moment::Tick(live, table) => progress.show_line(|| {
-                    let load = |number: &std::sync::atomic::AtomicU64| number.load(Ordering::Relaxed);
-                    let reads = plan.writing.is_none();
-                    let (records, bytes) = match reads {
-                        true => (load(&live.consumed_records), load(&live.consumed_bytes)),
-                        false => (load(&live.produced_records), load(&live.produced_bytes)),
-                    };
-                    let now = Instant::now();
-                    let seconds = now.saturating_duration_since(last.0).as_secs_f64().max(1e-3);
-                    let rate = (records - last.1) as f64 / seconds;
-                    let megabytes = (bytes - last.2) as f64 / 1e6 / seconds;
-                    last = (now, records, bytes);
-                    let place = match table.round_of(now) {
-                        Some(round) => format!("round {} of {}", round + 1, table.rounds()),
-                        None if now < table.end() => "warm-up".to_string(),
-                        None => "waiting for the last answers".to_string(),
-                    };
-                    let errors = load(&live.errors);
-                    format!("{place}: {rate:.0} records/s, {megabytes:.1} MB/s now, {records} records, {errors} errors")
-                }),
+                Moment::Border(number) => {
+                    samples.push(observed.sample());
+                    if let Some(calls) = calls.as_mut().filter(|_| number < plan.rounds) {
+                        calls.begin(plan.round);
+                    }
+                }
+                Moment::Tick(live, table) => progress.show_line(|| speed.line(live, table)),
             }
             !interrupted.load(Ordering::Relaxed)
         });
@@ -195,31 +208,30 @@ impl Session {
     }
 
     /// Files first: what was measured is kept, whatever happens to the screen.
-    fn tell(&self, report: &mut Report) -> Result<Ending, Trouble> {
-        let json = json_report::json(report);
+    fn tell(&self, report: &Report) -> Result<Ending, Trouble> {
         if let Some(prefix) = &self.results.save {
-            write(&with_ending(prefix, "json"), &(json.pretty() + "\n"))?;
+            files::save(prefix, report)?;
         }
         if report.has_figures() {
-            if self.form == Form::Table {
-                use std::io::Write;
+            if self.results.form == Form::Table {
                 writeln!(std::io::stdout(), "{}", report.headline())?;
             }
-            print(self.form, || report.tables(), || json)?;
+            print(self.results.form, || report.tables(), || json_report::json(report))?;
         }
         report.remarks().iter().for_each(complain);
         if let Some(why) = &report.ended_early {
             complain(why);
+        }
+        if report.ended_early.is_some() && report.has_figures() {
             let rounds = report.rounds.iter().filter(|round| round.complete).count();
-            let of = report.workload.rounds;
-            let kept = self.results.save.as_ref().map_or_else(String::new, |prefix| {
-                format!("; they are kept in {}", with_ending(prefix, "json").display())
-            });
-            if report.has_figures() {
-                complain(format_args!(
-                    "the figures are those of {rounds} whole rounds of {of}, and of what came after them{kept}"
-                ));
-            }
+            let kept =
+                self.results.save.as_ref().map(|prefix| format!("; kept in {}", files::json_path(prefix).display()));
+            complain(format_args!(
+                "it ended before its time: the figures are those of {rounds} of {} rounds{}{}",
+                report.workload.rounds,
+                if rounds == 0 { ", the first one cut" } else { "" },
+                kept.unwrap_or_default()
+            ));
         }
         Ok(match (report.is_complete(), report.has_figures()) {
             (true, _) => Ending::Done,
@@ -229,25 +241,52 @@ impl Session {
     }
 }
 
-fn with_ending(prefix: &Path, ending: &str) -> std::path::PathBuf {
-    let mut name = prefix.as_os_str().to_os_string();
-    name.push(".");
-    name.push(ending);
-    name.into()
+/// For the progress line: since the last one.
+struct Speed {
+    at: Instant,
+    records: u64,
+    bytes: u64,
+    reads: bool,
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Trouble> {
-    std::fs::write(path, text).map_err(|error| Failure::here(format!("--save: {}: {error}", path.display())).into())
+impl Speed {
+    fn line(&mut self, live: &Live, table: &Timetable) -> String {
+        let (records, bytes) = match self.reads {
+            true => (&live.consumed_records, &live.consumed_bytes),
+            false => (&live.produced_records, &live.produced_bytes),
+        };
+        let (records, bytes) = (records.load(Ordering::Relaxed), bytes.load(Ordering::Relaxed));
+        let now = Instant::now();
+        let seconds = now.saturating_duration_since(self.at).as_secs_f64().max(1e-3);
+        let rate = (records - self.records) as f64 / seconds;
+        let megabytes = (bytes - self.bytes) as f64 / 1e6 / seconds;
+        (self.at, self.records, self.bytes) = (now, records, bytes);
+        let place = match table.round_of(now) {
+            Some(round) => format!("round {} of {}", round + 1, table.rounds()),
+            None if now < table.end() => "warm-up".to_string(),
+            None => "waiting for the last answers".to_string(),
+        };
+        let errors = live.errors.load(Ordering::Relaxed);
+        format!("{place}: {rate:.0} records/s, {megabytes:.1} MB/s; {records} records so far, {errors} errors")
+    }
 }
 
-/// A round counts if it began; the last one may have been cut.
-fn rounds(subject: Subject, outcome: &Outcome, samples: &[Sample], as_meant: bool) -> Vec<RoundReport> {
-    let mut reports = Vec::new();
+/// A round counts if it began. The last one may have been cut; one that ended because all was done counts unless it was short.
+fn rounds(
+    subject: Subject,
+    plan: &Plan,
+    outcome: &Outcome,
+    samples: &[Sample],
+    calls: &[Option<f64>],
+) -> Vec<RoundReport> {
+    let as_meant = outcome.failure.is_none() && !outcome.stopped;
+    let mut reports: Vec<RoundReport> = Vec::new();
     for (number, pair) in samples.windows(2).enumerate().take(outcome.tally.rounds.len()) {
-        let round = &outcome.tally.rounds[number];
-        let complete = number + 2 < samples.len() || as_meant;
-        let seconds = pair[1].at.saturating_duration_since(pair[0].at).as_secs_f64();
-        reports.push(RoundReport { seconds, complete, figures: figures(subject, round, &pair[0], &pair[1], None) });
+        let time = pair[1].at.saturating_duration_since(pair[0].at);
+        let complete = number + 2 < samples.len() || (as_meant && (number == 0 || time * 2 > plan.round));
+        let calls = calls.get(number).copied().flatten();
+        let figures = figures(subject, &outcome.tally.rounds[number], &pair[0], &pair[1], calls);
+        reports.push(RoundReport { seconds: time.as_secs_f64(), complete, figures });
     }
     reports
 }

@@ -99,11 +99,11 @@ impl Driver {
         if result.is_err() {
             shared.live.stop();
         }
-        let end = Instant::now().min(shared.table.end());
+        let now = Instant::now();
         let mut caught_up: Option<Option<Instant>> = None;
         for lane in &mut self.lanes {
             match lane {
-                Lane::Produce(lane) => lane.give_up(shared, &mut self.tally, end),
+                Lane::Produce(lane) => lane.give_up(shared, &mut self.tally, now),
                 Lane::Fetch(lane) => {
                     let this = lane.caught_up();
                     caught_up = Some(caught_up.map_or(this, |last| last.zip(this).map(|(last, this)| last.max(this))));

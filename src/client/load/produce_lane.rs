@@ -258,8 +258,15 @@ impl ProduceLane {
         }
     }
 
-    /// At the end: what was never sent is not forgotten, but counts with the time that it had waited by then.
+    /// At the end: what was never sent, or never answered, is not forgotten, but counts with the time that it had waited by then.
     pub fn give_up(&mut self, shared: &Production, tally: &mut Tally, end: Instant) {
+        for request in std::mem::take(&mut self.outstanding) {
+            if let Some(round) = tally.round(&shared.table, request.intended) {
+                round.unanswered += 1;
+                round.latency.record(end.saturating_duration_since(request.intended), 1);
+                round.service.record(end.saturating_duration_since(request.begun), 1);
+            }
+        }
         for intended in std::mem::take(&mut self.due) {
             if let Some(round) = tally.round(&shared.table, intended) {
                 round.unsent += 1;

@@ -53,10 +53,10 @@ pub struct Writing {
     pub in_flight: usize,
     /// Partitions of a request.
     pub partitions_per_request: usize,
-    /// Requests per second, over all connections; none: as fast as answers come.
-    pub requests_per_second: Option<f64>,
-    /// Ends after so many requests.
-    pub requests_max: Option<u64>,
+    /// Records per second, over all connections; none: as fast as answers come.
+    pub records_per_second: Option<f64>,
+    /// Ends after so many records.
+    pub records_max: Option<u64>,
 }
 
 /// What is read.
@@ -138,10 +138,11 @@ const LEAD: Duration = Duration::from_millis(20);
 pub fn run(cluster: &mut Cluster, plan: &Plan, mut on: impl FnMut(Moment<'_>) -> bool) -> Result<Outcome, Failure> {
     let payload = Payload::new(&plan.records, 1);
     let batch_bytes = payload.batch_bytes_max();
-    let lanes = lanes(cluster, plan)?;
+    let leaders = by_leader(&plan.topics)?;
+    let lanes = lanes(cluster, plan, &leaders)?;
     let connections = lanes.len();
     let table = Timetable::new(Instant::now() + LEAD, plan.warmup, plan.round, plan.rounds);
-    let drivers = drivers(plan, lanes, &table)?;
+    let drivers = drivers(plan, lanes, &table, &leaders)?;
     let shared = Arc::new(production(plan, payload, table));
     let producing = drivers.iter().filter(|driver| driver.produces()).count() as u64;
     shared.live.producing.store(producing, std::sync::atomic::Ordering::Release);
@@ -243,16 +244,26 @@ fn by_leader(topics: &[Topic]) -> Result<BTreeMap<i32, Vec<Home>>, Failure> {
 const LEADER_NOT_AVAILABLE: i16 = 5;
 
 /// Connects everybody; writers first.
-fn lanes(cluster: &mut Cluster, plan: &Plan) -> Result<Vec<Lane>, Failure> {
-    let leaders = by_leader(&plan.topics)?;
+fn lanes(cluster: &mut Cluster, plan: &Plan, leaders: &BTreeMap<i32, Vec<Home>>) -> Result<Vec<Lane>, Failure> {
     let mut lanes = Vec::new();
     if let Some(writing) = &plan.writing {
-        lanes.extend(writers(cluster, plan, writing, &leaders)?);
+        lanes.extend(writers(cluster, plan, writing, leaders)?);
     }
     if let Some(reading) = &plan.reading {
-        lanes.extend(readers(cluster, reading, &leaders)?);
+        lanes.extend(readers(cluster, reading, leaders)?);
     }
     Ok(lanes)
+}
+
+/// Records of a request, on average over the connections: a broker may lead fewer partitions than a request is to have.
+fn request_records(plan: &Plan, writing: &Writing, leaders: &BTreeMap<i32, Vec<Home>>) -> f64 {
+    let (mut batches, mut connections) = (0, 0);
+    for (number, homes) in leaders.values().enumerate() {
+        let here = writing.crowd.at(number, leaders.len());
+        batches += here * writing.partitions_per_request.min(homes.len());
+        connections += here;
+    }
+    (batches * plan.records.batch_records) as f64 / connections.max(1) as f64
 }
 
 fn writers(
@@ -263,7 +274,8 @@ fn writers(
 ) -> Result<Vec<Lane>, Failure> {
     let brokers = leaders.len();
     let count: usize = (0..brokers).map(|number| writing.crowd.at(number, brokers)).sum();
-    let share = |lane: usize| match writing.requests_max {
+    let requests = writing.records_max.map(|all| (all as f64 / request_records(plan, writing, leaders)).ceil() as u64);
+    let share = |lane: usize| match requests {
         None => u64::MAX,
         Some(all) => all / count as u64 + u64::from((lane as u64) < all % count as u64),
     };
@@ -287,7 +299,7 @@ fn writers(
             let (pipe, version) = open(cluster, *leader, ApiKey::Produce, plan.records.compression.codec)?;
             let slot = |&(topic, partition, place): &Home| Slot { topic, partition, place, sequence: 0 };
             let slots: Vec<Slot> = homes.iter().map(slot).collect();
-            let open_loop = writing.requests_per_second.is_some();
+            let open_loop = writing.records_per_second.is_some();
             let mut lane = ProduceLane::new(pipe, version, slots, producer, open_loop, share(made.len()));
             lane.begin_at(client * STRIDE);
             made.push((client, Lane::Produce(lane)));
@@ -332,7 +344,12 @@ fn open(cluster: &mut Cluster, leader: i32, key: ApiKey, codec: i16) -> Result<(
 }
 
 /// Deals the lanes to threads, writers and readers each in turn.
-fn drivers(plan: &Plan, lanes: Vec<Lane>, table: &Timetable) -> Result<Vec<Driver>, Failure> {
+fn drivers(
+    plan: &Plan,
+    lanes: Vec<Lane>,
+    table: &Timetable,
+    leaders: &BTreeMap<i32, Vec<Home>>,
+) -> Result<Vec<Driver>, Failure> {
     let threads = plan.threads.min(lanes.len()).max(1);
     let mut dealt: Vec<(Vec<Lane>, usize)> = (0..threads).map(|_| (Vec::new(), 0)).collect();
     let writers = lanes.iter().filter(|lane| matches!(lane, Lane::Produce(_))).count();
@@ -341,7 +358,9 @@ fn drivers(plan: &Plan, lanes: Vec<Lane>, table: &Timetable) -> Result<Vec<Drive
         thread.1 += usize::from(matches!(lane, Lane::Produce(_)));
         thread.0.push(lane);
     }
-    let rate = plan.writing.as_ref().and_then(|writing| writing.requests_per_second);
+    let rate = plan.writing.as_ref().and_then(|writing| {
+        writing.records_per_second.map(|records| records / request_records(plan, writing, leaders))
+    });
     let driver = |(number, (lanes, mine)): (usize, (Vec<Lane>, usize))| {
         let pace = rate.filter(|_| mine > 0).map(|rate| {
             let own = rate * mine as f64 / writers as f64;

@@ -112,6 +112,8 @@ pub struct Round {
     pub errors: u64,
     /// Requests whose time came and that were never sent; they count in `latency` with the time that they had waited.
     pub unsent: u64,
+    /// Requests that had no answer when the waiting ended; they count in `latency` with the time until then.
+    pub unanswered: u64,
 }
 
 impl Round {
@@ -126,6 +128,7 @@ impl Round {
         self.fetch.add(&other.fetch);
         self.errors += other.errors;
         self.unsent += other.unsent;
+        self.unanswered += other.unanswered;
     }
 }
 
