@@ -58,10 +58,10 @@ impl Observed {
         Ok(Observed { processes, how: how.to_string() })
     }
 
-    /// Now.
-    pub(super) fn sample(&self) -> Sample {
+    /// Now, which was meant to be at this time.
+    pub(super) fn sample(&self, at: Instant) -> Sample {
         let usages = self.processes.iter().map(Process::usage);
         let broker = usages.reduce(Usage::with).filter(|usage| usage.cpu_seconds.is_some());
-        Sample { at: Instant::now(), broker, client: Process::own().usage(), machine: Machine::usage() }
+        Sample { at, broker, client: Process::own().usage(), machine: Machine::usage() }
     }
 }

@@ -191,8 +191,8 @@ impl Session {
         let interrupted = Arc::clone(&self.interrupted);
         let outcome = run(&mut self.cluster, plan, |moment| {
             match moment {
-                Moment::Border(number) => {
-                    samples.push(observed.sample());
+                Moment::Border(number, at) => {
+                    samples.push(observed.sample(at));
                     if let Some(calls) = calls.as_mut().filter(|_| number < plan.rounds) {
                         calls.begin(plan.round);
                     }
@@ -203,7 +203,7 @@ impl Session {
         });
         progress.end();
         let outcome = outcome?;
-        samples.push(observed.sample());
+        samples.push(observed.sample(outcome.ended));
         Ok((outcome, samples))
     }
 

@@ -41,6 +41,8 @@ impl Lane {
 pub struct Done {
     /// What it counted.
     pub tally: Tally,
+    /// When.
+    pub ended: Instant,
     /// Why it ended before its time.
     pub failure: Option<Failure>,
     /// When its consumers had caught up, if all had.
@@ -110,7 +112,7 @@ impl Driver {
                 }
             }
         }
-        Done { tally: self.tally, failure: result.err(), caught_up: caught_up.flatten() }
+        Done { tally: self.tally, ended: now, failure: result.err(), caught_up: caught_up.flatten() }
     }
 
     fn serve(&mut self, shared: &Production, producing: &mut bool) -> Result<(), Failure> {
@@ -127,9 +129,12 @@ impl Driver {
             }
             for index in std::mem::take(&mut self.busy) {
                 let more = more || (matches!(self.lanes[index], Lane::Fetch(_)) && shared.deliveries.is_some());
-                match &mut self.lanes[index] {
+                let goes_on = match &mut self.lanes[index] {
                     Lane::Produce(lane) => lane.work(shared, &mut self.tally, more)?,
                     Lane::Fetch(lane) => lane.work(shared, &mut self.tally, more)?,
+                };
+                if goes_on {
+                    self.busy.push(index);
                 }
             }
             if *producing && self.is_produced(more) {
@@ -181,7 +186,11 @@ impl Driver {
 
     fn wait(&mut self, more: bool, edges: &mut Vec<epoll::Event>) -> Result<(), Failure> {
         let due = self.pace.as_ref().filter(|_| more && self.producers > 0).map(|pace| pace.due(self.number));
-        let patience = due.map_or(WAIT_MAX, |due| due.saturating_duration_since(Instant::now()).min(WAIT_MAX));
+        let patience = match due {
+            _ if !self.busy.is_empty() => Duration::ZERO,
+            None => WAIT_MAX,
+            Some(due) => due.saturating_duration_since(Instant::now()).min(WAIT_MAX),
+        };
         let timeout = Timespec { tv_sec: 0, tv_nsec: patience.as_nanos() as _ };
         match epoll::wait(&self.epoll, spare_capacity(edges), Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

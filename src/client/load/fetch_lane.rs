@@ -3,7 +3,7 @@
 use crate::client::cluster::partition_words;
 use crate::client::failure::Failure;
 use crate::client::load::pipe::Pipe;
-use crate::client::load::produce_lane::{Production, deliver};
+use crate::client::load::produce_lane::{Production, STEPS_MAX, deliver};
 use crate::client::load::requests::{self, Fetched, Portion, Wanted};
 use crate::client::load::tally::{Amount, Tally};
 use crate::wire::record_batch::{BatchError, Batches};
@@ -66,15 +66,15 @@ impl FetchLane {
         self.spans.iter().map(|span| span.caught_up).collect::<Option<Vec<Instant>>>()?.into_iter().max()
     }
 
-    /// Reads answers, sends the next request, writes.
-    pub fn work(&mut self, shared: &Production, tally: &mut Tally, more: bool) -> Result<(), Failure> {
-        loop {
+    /// Reads answers, sends the next request, writes. True if it could go on at once: then others come first.
+    pub fn work(&mut self, shared: &Production, tally: &mut Tally, more: bool) -> Result<bool, Failure> {
+        for _ in 0..STEPS_MAX {
             if more && self.asked.is_none() {
                 self.ask(shared);
             }
             self.pipe.write()?;
             if !self.pipe.readable {
-                return Ok(());
+                return Ok(false);
             }
             self.pipe.read()?;
             if let Some(frame) = self.pipe.frame(0)? {
@@ -83,6 +83,7 @@ impl FetchLane {
                 self.pipe.consume(end);
             }
         }
+        Ok(true)
     }
 
     fn ask(&mut self, shared: &Production) {

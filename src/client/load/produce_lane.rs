@@ -20,6 +20,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// L2: bytes that may wait for the kernel when the next request begins.
 const BACKLOG_BYTES_MAX: usize = 32 << 10;
+/// What a lane does before others come: with acks=0 and a kernel that takes everything it would never end.
+pub(super) const STEPS_MAX: usize = 16;
 
 /// What all lanes of a run share.
 #[derive(Debug)]
@@ -138,22 +140,23 @@ impl ProduceLane {
         self.left == 0 && self.is_answered()
     }
 
-    /// Reads answers, begins requests (unless the end has come), writes.
-    pub fn work(&mut self, shared: &Production, tally: &mut Tally, more: bool) -> Result<(), Failure> {
+    /// Reads answers, begins requests (unless the end has come), writes. True if it could go on at once: then others come first.
+    pub fn work(&mut self, shared: &Production, tally: &mut Tally, more: bool) -> Result<bool, Failure> {
         while self.pipe.readable {
             self.pipe.read()?;
             self.take_answers(shared, tally)?;
         }
-        loop {
+        for _ in 0..STEPS_MAX {
             if more {
                 self.begin(shared, tally);
             }
             let waiting = !self.pipe.is_written();
             self.pipe.write()?;
             if !more || !waiting || !self.pipe.is_written() || !self.may_begin(shared) {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
     }
 
     fn may_begin(&self, shared: &Production) -> bool {

@@ -100,8 +100,8 @@ pub struct Plan {
 /// What the caller is told while it runs.
 #[derive(Debug)]
 pub enum Moment<'a> {
-    /// A border between rounds: the beginning of the first is 0.
-    Border(usize),
+    /// A border between rounds, and its time: the beginning of the first is 0.
+    Border(usize, Instant),
     /// Time goes by.
     Tick(&'a Live, &'a Timetable),
 }
@@ -154,11 +154,16 @@ pub fn run(cluster: &mut Cluster, plan: &Plan, mut on: impl FnMut(Moment<'_>) ->
     }
     let mut borders = 0;
     let mut stopped = false;
+    if plan.warmup.is_zero() {
+        // Threads may be done before anybody looks.
+        on(Moment::Border(0, table.border(0)));
+        borders = 1;
+    }
     while !threads.iter().all(std::thread::JoinHandle::is_finished) {
         let border = table.border(borders);
         std::thread::sleep(border.saturating_duration_since(Instant::now()).min(TICK));
         if borders <= plan.rounds && Instant::now() >= border {
-            on(Moment::Border(borders));
+            on(Moment::Border(borders, border));
             borders += 1;
         }
         if !on(Moment::Tick(&shared.live, &table)) {
@@ -166,11 +171,10 @@ pub fn run(cluster: &mut Cluster, plan: &Plan, mut on: impl FnMut(Moment<'_>) ->
             shared.live.stop();
         }
     }
-    let ended = Instant::now();
     let mut outcome = Outcome {
         tally: Tally::new(plan.rounds),
         table,
-        ended,
+        ended: table.start(),
         failure: None,
         stopped,
         missing: 0,
@@ -204,6 +208,7 @@ fn conclude(outcome: &mut Outcome, shared: &Production, done: Vec<Done>) {
     let mut caught_up = Vec::new();
     for done in done {
         outcome.tally.add(&done.tally);
+        outcome.ended = outcome.ended.max(done.ended);
         outcome.failure = outcome.failure.take().or(done.failure);
         caught_up.extend(done.caught_up);
     }
