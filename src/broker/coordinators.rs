@@ -127,6 +127,12 @@ impl Broker {
         Some(partition.core(self.image.cores()))
     }
 
+    /// What this core coordinates and has loaded.
+    pub(super) fn serving_groups(&self) -> impl Iterator<Item = &Groups> {
+        let serving = self.coordinators.seats.values().filter(|seat| matches!(seat.step, Step::Serving));
+        serving.map(|seat| &seat.groups)
+    }
+
     /// Gives a coordinator to every partition that has none.
     pub(super) fn seat_coordinators(&mut self, now: Now) {
         let image = self.image.clone();

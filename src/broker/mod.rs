@@ -13,6 +13,7 @@ mod delayed;
 pub mod event;
 mod fetch_session;
 mod forwarding;
+pub mod group_lag;
 pub mod message;
 mod partition;
 mod producer_ids;

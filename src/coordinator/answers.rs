@@ -42,6 +42,21 @@ impl KnownTopic {
     }
 }
 
+/// A committed offset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CommittedAt<'a> {
+    /// The group.
+    pub group: &'a str,
+    /// The topic's name.
+    pub topic: &'a str,
+    /// The partition.
+    pub partition: i32,
+    /// What is read next.
+    pub offset: i64,
+    /// Of which topic with that name; `None`: it is not known.
+    pub topic_id: Option<TopicId>,
+}
+
 /// Finds the topic of a name.
 pub type Topics<'a> = &'a dyn Fn(&str) -> Option<KnownTopic>;
 

@@ -5,7 +5,7 @@
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
-use crate::coordinator::answers::{Caller, GroupResponse, Topics, commit_answer};
+use crate::coordinator::answers::{Caller, CommittedAt, GroupResponse, Topics, commit_answer};
 use crate::coordinator::group::{Committed, Group, State, wire_text};
 use crate::coordinator::groups::{Groups, Turn, are_legal_texts, fits_a_batch};
 use crate::coordinator::outbox::{Outbox, Then};
@@ -48,6 +48,21 @@ impl Groups {
             return self.outbox.reply(caller, GroupResponse::Commit(commit_answer(request, |_, _| code)));
         }
         self.with_new(id, now, |group, turn| group.commit(caller, version, request, topics, turn));
+    }
+
+    /// Everything that is committed, group by group, in memory as it is.
+    pub fn committed_offsets(&self) -> impl Iterator<Item = CommittedAt<'_>> {
+        self.groups.values().flat_map(|group| {
+            group.offsets.iter().flat_map(|(topic, partitions)| {
+                partitions.iter().map(|(partition, one)| CommittedAt {
+                    group: &group.id,
+                    topic,
+                    partition: *partition,
+                    offset: one.offset,
+                    topic_id: one.topic_id,
+                })
+            })
+        })
     }
 
     pub(super) fn fetch_offsets(&mut self, caller: Caller, request: &OffsetFetchRequest, topics: Topics<'_>) {

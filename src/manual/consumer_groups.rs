@@ -50,6 +50,12 @@
 //! a broker per core, 6.5 % with one for all, 44 MB resident; Kafka 13.8 %, 592 MB (heap of 512 MB). A stop and a kill -9 take nobody's
 //! membership in either of them: no heartbeat is answered with a rebalance or an unknown member.
 //!
+//! ## Lag
+//! `broker::group_lag`: each core gives, out of memory, what the groups that it coordinates have committed and the high watermarks of the
+//! partitions that it leads; whoever has both joins them. No log is read and no core asks another one, so the cost is the number of
+//! committed offsets: 0.8 to 0.9 ms for 1,000 groups in 10 partitions each (`lag_is_known_without_reading`), 83 ns for each.
+//! `corelane group describe` asks as any client does, and so works with any broker.
+//!
 //! ## Settings
 //! | key | default | |
 //! |---|---|---|

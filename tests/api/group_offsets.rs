@@ -3,6 +3,8 @@
 use crate::client::*;
 use crate::groups::*;
 use crate::world::{Client, World, per_machine};
+use corelane::base::ids::TopicPartition;
+use corelane::broker::group_lag::lags;
 use kafka_protocol::messages::offset_commit_request::{OffsetCommitRequestPartition, OffsetCommitRequestTopic};
 use kafka_protocol::messages::offset_delete_request::{OffsetDeleteRequestPartition, OffsetDeleteRequestTopic};
 use kafka_protocol::messages::offset_fetch_request::{
@@ -284,6 +286,52 @@ fn offsets_do_not_pass_to_the_next_topic_of_the_name() {
     let mut world = World::on(world.disk, 1, &[QUICK], 10);
     let client = coordinator(&mut world, "g");
     assert_eq!(committed(&mut world, client, "g"), owned(&[("kept", 0, 6), ("t", 0, 7)]));
+}
+
+/// Lag comes out of what the cores have in memory, also where a group and what it reads are on different cores: 1,000 groups that have
+/// committed 10 partitions each take a few milliseconds.
+#[test]
+fn lag_is_known_without_reading() {
+    const GROUPS: usize = 1_000;
+    const PARTITIONS: i32 = 10;
+    let mut world = World::new(2, &[QUICK]);
+    let admin = world.connect(0);
+    world.create_topic(admin, "t", PARTITIONS, &[]);
+    for partition in 0..PARTITIONS {
+        let leader = world.leader(admin, "t", partition);
+        let client = world.connect(leader);
+        world.produce(client, "t", partition, Batch::of(100 + partition));
+    }
+    for group in 0..GROUPS {
+        let name = format!("g{group}");
+        let client = coordinator(&mut world, &name);
+        // Beyond the end for the last partition.
+        let at = |partition: i32| ("t", partition, if partition == 9 { 1_000 } else { group as i64 % 100 });
+        let offsets: Vec<At<'_>> = (0..PARTITIONS).map(at).collect();
+        assert!(commit(&mut world, client, &name, &offsets).iter().all(|code| *code == 0));
+        world.disconnect(client);
+    }
+    let end = |partition: TopicPartition| world.brokers.iter().find_map(|broker| broker.consumable_end(partition));
+    let began = std::time::Instant::now();
+    let committed = world.brokers.iter().flat_map(|broker| broker.committed_offsets());
+    let (mut found, mut sum) = (0, 0);
+    for lag in lags(committed, end) {
+        found += 1;
+        sum += lag.records.expect("some core leads it");
+    }
+    println!("the lags of {GROUPS} groups in {PARTITIONS} partitions each: {:?}", began.elapsed());
+    let expected = (0..GROUPS as u64).map(|group| (0..9).map(|partition| 100 + partition - group % 100).sum::<u64>());
+    assert_eq!((found, sum), (GROUPS * PARTITIONS as usize, expected.sum()));
+    assert!(world.brokers.iter().all(|broker| broker.committed_offsets().count() > 2_000), "both cores coordinate");
+    let alone = world.brokers[0].committed_offsets();
+    let here = lags(alone, |partition| world.brokers[0].consumable_end(partition));
+    assert!(
+        here.filter(|lag| lag.records.is_none()).count() > 1_000,
+        "what another core leads is for whoever joins both"
+    );
+    let request = DeleteTopicsRequest::default().with_timeout_ms(1_000).with_topic_names(vec![topic_name("t")]);
+    assert_eq!(world.call(admin, 5, &request).responses[0].error_code, 0);
+    assert_eq!(world.brokers.iter().map(|broker| broker.committed_offsets().count()).sum::<usize>(), 0);
 }
 
 /// OffsetDelete: of an empty group any, of a living one what nobody subscribes to (else 86), of other kinds of groups none (68).
