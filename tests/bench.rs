@@ -185,6 +185,21 @@ fn rounds_and_files_agree() {
     rig.stop();
 }
 
+/// Without acknowledgements nothing holds a producer up but the kernel; it ends in time all the same, and so do many connections.
+#[test]
+fn it_ends_in_time() {
+    let rig = Rig::start("bench-end", false);
+    for flags in ["--acks 0 -n 1 -s 10 -p 2", "--connections 300 -n 1 -s 10 --in-flight 1 -p 50 -R 3000 --threads 2"] {
+        let began = Instant::now();
+        let result = rig.json(&format!("bench produce {flags} --warmup 0.1 --duration 0.3 --rounds 2"));
+        assert!(began.elapsed() < Duration::from_secs(12), "{flags}: {:?}", began.elapsed());
+        assert_eq!(result["rounds"].as_array().map(Vec::len), Some(2), "{flags}");
+        assert!(number(&result["rounds"][1], "records_per_s") > 1500.0, "{flags}");
+        assert_eq!(number(&result["rounds"][1], "unsent"), 0.0, "{flags}");
+    }
+    rig.stop();
+}
+
 /// End to end: every acknowledged batch is received, whatever it is compressed with; the latency contains the acknowledgement's.
 #[test]
 fn end_to_end_misses_nothing() {

@@ -84,7 +84,7 @@ fn words(value: f64) -> String {
 const WIDTH: f64 = 860.0;
 const HEIGHT: f64 = 300.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 15.0;
+const RIGHT: f64 = 30.0;
 const TOP: f64 = 30.0;
 const BOTTOM: f64 = 45.0;
 
@@ -122,7 +122,7 @@ pub(super) fn svg(lines: &[Line], across: &Axis, up: &Axis, bands: &[(f64, f64)]
     for (number, line) in lines.iter().enumerate() {
         let at = |point: &(f64, f64)| (x(across.scale(point.0)), y(up.scale(point.1)));
         out.push_str(&path(line.points.iter().map(at), number));
-        let right = WIDTH - RIGHT - 110.0 * (lines.len() - 1 - number) as f64;
+        let right = WIDTH - RIGHT - 140.0 * (lines.len() - 1 - number) as f64;
         let name = escaped(&line.name);
         let _ =
             write!(out, "<text class=\"name line{number}\" x=\"{right}\" y=\"14\" text-anchor=\"end\">{name}</text>");

@@ -18,6 +18,9 @@ const EDGES_MAX: usize = 256;
 /// How long nobody looks whether the run was stopped.
 const WAIT_MAX: Duration = Duration::from_millis(50);
 
+/// After the end, for requests whose time came before it.
+const LATE: Duration = Duration::from_secs(1);
+
 /// A connection with its job.
 #[derive(Debug)]
 pub enum Lane {
@@ -127,17 +130,17 @@ impl Driver {
             if more {
                 self.owe(now);
             }
+            let late = !more && self.pace.is_some() && now < end + LATE;
             for index in std::mem::take(&mut self.busy) {
-                let more = more || (matches!(self.lanes[index], Lane::Fetch(_)) && shared.deliveries.is_some());
                 let goes_on = match &mut self.lanes[index] {
-                    Lane::Produce(lane) => lane.work(shared, &mut self.tally, more)?,
-                    Lane::Fetch(lane) => lane.work(shared, &mut self.tally, more)?,
+                    Lane::Produce(lane) => lane.work(shared, &mut self.tally, more || late)?,
+                    Lane::Fetch(lane) => lane.work(shared, &mut self.tally, more || shared.deliveries.is_some())?,
                 };
                 if goes_on {
                     self.busy.push(index);
                 }
             }
-            if *producing && self.is_produced(more) {
+            if *producing && self.is_produced(more, late) {
                 *producing = false;
                 shared.live.producing.fetch_sub(1, Ordering::AcqRel);
             }
@@ -162,10 +165,10 @@ impl Driver {
     }
 
     /// Nothing more is to be sent, and all answers are here.
-    fn is_produced(&self, more: bool) -> bool {
+    fn is_produced(&self, more: bool, late: bool) -> bool {
         self.lanes[..self.producers].iter().all(|lane| match lane {
             Lane::Produce(lane) if more => lane.is_done(),
-            Lane::Produce(lane) => lane.is_answered(),
+            Lane::Produce(lane) => lane.is_answered() && !(late && lane.owes()),
             Lane::Fetch(_) => true,
         })
     }

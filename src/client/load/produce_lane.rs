@@ -130,6 +130,11 @@ impl ProduceLane {
         self.due.push_back(intended);
     }
 
+    /// The time of a request has come that has not begun.
+    pub fn owes(&self) -> bool {
+        self.left > 0 && !self.due.is_empty()
+    }
+
     /// Every request that began has its answer.
     pub fn is_answered(&self) -> bool {
         self.outstanding.is_empty() && self.pipe.is_written()
