@@ -26,6 +26,11 @@ pub(crate) struct Reach {
 }
 
 impl Reach {
+    /// Brokers named in another way, which count if `--bootstrap` was not typed.
+    pub(crate) fn or_bootstrap(&mut self, text: String) {
+        self.bootstrap.get_or_insert(text);
+    }
+
     /// How long a command waits.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout

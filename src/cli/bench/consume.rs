@@ -60,6 +60,10 @@ impl Consume {
             complain("--throughput: nobody writes while a consumer catches up; --pattern backlog does that");
         }
         let workload = self.flags.workload(RATE)?;
+        if self.pattern == Pattern::Backlog && workload.num_records.is_some() {
+            return Err(Trouble::Usage("--num-records: a backlog ends by --duration and --rounds".to_string()));
+        }
+        let once = self.once || workload.num_records.is_some();
         let mut session = Session::open(self.flags, environment, workload, "consume", Subject::Fetch)?;
         let prepared = prepare(&mut session, self.pattern, self.fill).and_then(|spans| {
             if self.drop_caches {
@@ -72,7 +76,7 @@ impl Consume {
             Err(trouble) => return session.give_up(trouble),
         };
         let backlog = self.pattern == Pattern::Backlog;
-        let reading = self.reads.reading(&session.workload, spans, !self.once && !backlog);
+        let reading = self.reads.reading(&session.workload, spans, !once && !backlog);
         let writing = backlog.then(|| session.workload.writing());
         let plan = session.plan(writing, Some(reading));
         session.run(&plan)
@@ -98,8 +102,24 @@ fn prepare(session: &mut Session, pattern: Pattern, fill: Option<u64>) -> Result
         let failure = Failure::here("nothing is there to be read; --fill 1GB writes something");
         return Err(failure.about(topic_words(&session.topics()[0].name)).into());
     }
+    if let Some(records) = session.workload.num_records {
+        shorten(&starts, &mut ends, records);
+    }
     let span = |(start, end)| (start, (pattern == Pattern::CatchUp).then_some(end));
     Ok(starts.into_iter().zip(ends).map(span).collect())
+}
+
+/// So many records in all, as evenly from all partitions as they have them.
+fn shorten(starts: &[i64], ends: &mut [i64], records: u64) {
+    let mut order: Vec<usize> = (0..starts.len()).collect();
+    order.sort_by_key(|at| ends[*at] - starts[*at]);
+    let mut left = i64::try_from(records).unwrap_or(i64::MAX);
+    for (taken, at) in order.iter().enumerate() {
+        let share = left / (order.len() - taken) as i64;
+        let held = ends[*at] - starts[*at];
+        ends[*at] = starts[*at] + held.min(share);
+        left -= held.min(share);
+    }
 }
 
 /// The filling ends with its last record.
@@ -111,4 +131,22 @@ fn drop_caches() -> Result<(), Trouble> {
     rustix::fs::sync();
     std::fs::write(FILE, "3")
         .map_err(|error| Failure::here(format!("--drop-caches: {FILE}: {error}; it takes root")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn so_many_records_and_no_more() {
+        let cut = |records| {
+            let mut ends = [10, 105, 50];
+            shorten(&[0, 5, 0], &mut ends, records);
+            ends
+        };
+        assert_eq!(cut(1000), [10, 105, 50]);
+        assert_eq!(cut(9), [3, 8, 3]);
+        assert_eq!(cut(100), [10, 50, 45]);
+        assert_eq!(cut(0), [0, 5, 0]);
+    }
 }

@@ -259,7 +259,7 @@ fn usage(why: impl Into<String>) -> Trouble {
 }
 
 /// Takes what `--producer-props` says for what has a flag of its own; the flag counts.
-fn apply_props(records: &mut RecordFlags, writes: &mut WriteFlags) -> Result<(), Trouble> {
+fn apply_props(records: &mut RecordFlags, writes: &mut WriteFlags, reach: &mut Reach) -> Result<(), Trouble> {
     for (key, value) in std::mem::take(&mut writes.producer_props) {
         let wrong = |expected: &str| usage(format!("--producer-props {key}={value}: expected {expected}"));
         match key.as_str() {
@@ -277,8 +277,7 @@ fn apply_props(records: &mut RecordFlags, writes: &mut WriteFlags) -> Result<(),
                 writes.in_flight =
                     value.parse().ok().filter(|number| *number > 0).ok_or_else(|| wrong("a number from 1"))?;
             }
-            // --bootstrap has been read from it before.
-            "bootstrap.servers" => {}
+            "bootstrap.servers" => reach.or_bootstrap(value),
             _ => {
                 let known = "acks, batch.size, compression.type, enable.idempotence, \
                              max.in.flight.requests.per.connection, bootstrap.servers";
@@ -292,7 +291,7 @@ fn apply_props(records: &mut RecordFlags, writes: &mut WriteFlags) -> Result<(),
 impl Flags {
     /// Checks what belongs together. `throughput` is the mode's when nothing is typed.
     pub(super) fn workload(&mut self, throughput: Throughput) -> Result<Workload, Trouble> {
-        apply_props(&mut self.records, &mut self.writes)?;
+        apply_props(&mut self.records, &mut self.writes, &mut self.reach)?;
         let (writes, times, preset) = (&self.writes, &self.times, self.preset.as_ref());
         let shape = shape(&self.records, preset)?;
         let acks = writes.acks.unwrap_or(-1);

@@ -128,10 +128,6 @@ pub(super) fn figures(
     let ack = |quantile: f64| acks.and_then(|acks| acks.at(quantile));
     let broker_cpu = cpu(from.broker.as_ref(), to.broker.as_ref());
     let client_cpu = cpu(Some(&from.client), Some(&to.client));
-    let moved = |field: fn(&Usage) -> Option<u64>| {
-        let (from, to) = (from.broker.as_ref().and_then(field)?, to.broker.as_ref().and_then(field)?);
-        Some(to.saturating_sub(from) as f64)
-    };
     let megabytes = |field: fn(&Usage) -> Option<u64>| Some(to.broker.as_ref().and_then(field)? as f64 / 1e6);
     let values = [
         rate(writes, round.produced.bytes as f64 / 1e6),
@@ -166,8 +162,8 @@ pub(super) fn figures(
         per(broker_cpu, seconds),
         per(broker_cpu, gigabytes),
         per(broker_cpu.map(|cpu| cpu * 1e6), requests),
-        per(moved(|usage| usage.written_bytes), amount.bytes as f64),
-        per(moved(|usage| usage.read_bytes), amount.bytes as f64),
+        per(moved(from, to, |usage| usage.written_bytes), amount.bytes as f64),
+        per(moved(from, to, |usage| usage.read_bytes), amount.bytes as f64),
         megabytes(|usage| usage.resident_bytes),
         megabytes(|usage| usage.resident_bytes_max),
         per(calls, requests),
@@ -180,6 +176,11 @@ pub(super) fn figures(
     ];
     assert_eq!(values.len(), KINDS.len());
     values.to_vec()
+}
+
+fn moved(from: &Sample, to: &Sample, field: fn(&Usage) -> Option<u64>) -> Option<f64> {
+    let (from, to) = (from.broker.as_ref().and_then(field)?, to.broker.as_ref().and_then(field)?);
+    Some(to.saturating_sub(from) as f64)
 }
 
 fn steal_percent(from: &Sample, to: &Sample) -> Option<f64> {

@@ -26,7 +26,12 @@ impl Axis {
     }
 
     fn scale(&self, value: f64) -> f64 {
-        if self.logarithmic { value.max(f64::MIN_POSITIVE).log10() } else { value }
+        match self.logarithmic {
+            true if value > 0.0 => value.log10(),
+            // There is no place for it.
+            true => f64::NAN,
+            false => value,
+        }
     }
 
     /// From where to where, scaled, and the ticks.

@@ -125,14 +125,16 @@ impl ProduceLane {
         &mut self.pipe
     }
 
-    /// The time of a request has come.
+    /// The time of a request has come, unless none is left.
     pub fn owe(&mut self, intended: Instant) {
-        self.due.push_back(intended);
+        if (self.due.len() as u64) < self.left {
+            self.due.push_back(intended);
+        }
     }
 
     /// The time of a request has come that has not begun.
     pub fn owes(&self) -> bool {
-        self.left > 0 && !self.due.is_empty()
+        !self.due.is_empty()
     }
 
     /// Every request that began has its answer.
@@ -268,19 +270,25 @@ impl ProduceLane {
 
     /// At the end: what was never sent, or never answered, is not forgotten, but counts with the time that it had waited by then.
     pub fn give_up(&mut self, shared: &Production, tally: &mut Tally, end: Instant) {
-        for request in std::mem::take(&mut self.outstanding) {
-            if let Some(round) = tally.round(&shared.table, request.intended) {
-                round.unanswered += 1;
-                round.latency.record(end.saturating_duration_since(request.intended), 1);
-                round.service.record(end.saturating_duration_since(request.begun), 1);
+        let records = shared.batch_records * shared.partitions_per_request.min(self.slots.len()) as u64;
+        let mut count = |intended: Instant, begun: Option<Instant>| {
+            let Some(round) = tally.round(&shared.table, intended) else { return };
+            let waited = end.saturating_duration_since(intended);
+            round.latency.record(waited, 1);
+            // Nobody has received it either.
+            if shared.deliveries.is_some() {
+                round.delivery.record(waited, records);
             }
-        }
-        for intended in std::mem::take(&mut self.due) {
-            if let Some(round) = tally.round(&shared.table, intended) {
-                round.unsent += 1;
-                round.latency.record(end.saturating_duration_since(intended), 1);
+            match begun {
+                None => round.unsent += 1,
+                Some(begun) => {
+                    round.unanswered += 1;
+                    round.service.record(end.saturating_duration_since(begun), 1);
+                }
             }
-        }
+        };
+        std::mem::take(&mut self.outstanding).into_iter().for_each(|one| count(one.intended, Some(one.begun)));
+        std::mem::take(&mut self.due).into_iter().for_each(|intended| count(intended, None));
     }
 }
 
