@@ -28,17 +28,22 @@ transaction.state.log.min.isr=1
 class KafkaServer:
     """Killed with all other processes of a test."""
 
-    def __init__(self, version):
+    def __init__(self, version, jvm=("-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1"), properties=""):
         self.home = scratch(f"kafka-{version}")
         self.port = free_ports(2)
         self.address = f"127.0.0.1:{self.port}"
-        properties = os.path.join(self.home, "server.properties")
+        extra, properties = properties, os.path.join(self.home, "server.properties")
         with open(properties, "w") as out:
-            out.write(PROPERTIES.format(port=self.port, controller=self.port + 1, data=f"{self.home}/data"))
-        java = ["java", "-Xms256m", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath(version)]
+            out.write(PROPERTIES.format(port=self.port, controller=self.port + 1, data=f"{self.home}/data") + extra)
+        java = ["java", *jvm, "-cp", classpath(version)]
         run([*java, "kafka.tools.StorageTool", "format", "-t", "4L6g3nShT-eMCtK--X86sw", "-c", properties])
+        self.line = [*java, "kafka.Kafka", properties]
+        self.start()
+
+    def start(self):
+        """Also after a kill: same data, same port."""
         with open(os.path.join(self.home, "log"), "wb") as log:
-            self.process = subprocess.Popen([*java, "kafka.Kafka", properties], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         until = time.monotonic() + START_SECONDS_MAX
         while True:
             try:
@@ -52,7 +57,11 @@ class KafkaServer:
                     raise AssertionError(f"Kafka does not start:\n{said}") from None
                 time.sleep(0.1)
 
-    def stop(self):
+    def kill(self):
+        """kill -9."""
         self.process.kill()
         self.process.wait()
+
+    def stop(self):
+        self.kill()
         shutil.rmtree(self.home, ignore_errors=True)
