@@ -5,7 +5,9 @@ use crate::cli::ending::{Trouble, complain};
 use crate::cli::moment;
 use crate::client::cluster::{Cluster, Topic, topic_words};
 use crate::client::failure::{Cause, Failure};
+use crate::client::offsets::{self, Asked};
 use crate::client::topics::{self, NewTopic};
+use std::collections::BTreeSet;
 
 /// See the module.
 pub(super) struct RunTopics {
@@ -74,8 +76,13 @@ impl RunTopics {
                 self.made.push(verdict.topic);
             }
         }
+        let made: BTreeSet<&String> = self.made.iter().collect();
         for name in names {
-            self.all.push(cluster.topic(name, false)?);
+            let topic = cluster.topic(name, false)?;
+            if made.contains(name) {
+                lead(cluster, &topic)?;
+            }
+            self.all.push(topic);
         }
         Ok(())
     }
@@ -106,4 +113,11 @@ impl RunTopics {
             }
         }
     }
+}
+
+/// Waits until the leaders of a new topic say so themselves: a broker shows them to clients before they know, and for some
+/// milliseconds they refuse what a load would already send.
+fn lead(cluster: &mut Cluster, topic: &Topic) -> Result<(), Failure> {
+    let partitions: Vec<i32> = topic.partitions.iter().map(|partition| partition.index).collect();
+    cluster.persist(|cluster| offsets::of_each(cluster, topic, &partitions, Asked::End)).map(drop)
 }
