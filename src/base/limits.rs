@@ -82,8 +82,11 @@ pub const CACHE_GROWTH_SAVED_MS_MAX: u64 = 16_000;
 pub const FETCH_GRANT_BYTES_MIN: u64 = 1024 * 1024;
 /// Unsent answers of a core, beyond `fetch.memory.bytes`, at which requests other than Produce and Fetch wait.
 pub const ANSWERS_BESIDE_BYTES_MAX: u64 = 8 * 1024 * 1024;
-/// Parts of clients' requests that one core may have under way on other cores; beyond it further requests wait where they are.
+/// Parts of clients' requests that one core may have under way on other cores, without those of waiting Fetches; beyond it further
+/// requests wait where they are.
 pub const FORWARDED_PARTS_MAX: usize = 64 * 1024;
+/// Fetches of one core's clients that wait on several cores; beyond it the one that has waited longest is answered with what there is.
+pub const WAITING_FETCHES_FORWARDED_MAX: usize = 32 * 1024;
 /// Requests in a row, each about partitions of the same other core alone, after which a connection is handed over to that core.
 pub const HAND_OVER_STREAK_MIN: u32 = 8;
 /// A Fetch waits at most this long, whatever the client allows.

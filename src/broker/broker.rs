@@ -247,6 +247,11 @@ impl Broker {
         self.splits.parts()
     }
 
+    /// Fetches that wait on several cores (tests look at it).
+    pub fn waiting_fetches_forwarded(&self) -> usize {
+        self.splits.waiting_fetches()
+    }
+
     /// The core's log (tests and the simulator look into it).
     pub fn log(&self) -> &CoreLog {
         &self.log

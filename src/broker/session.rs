@@ -13,7 +13,7 @@
 //! of its connection begins, so that pipelined appends keep their order; (I3) after a close nothing is begun or sent;
 //! (I4) reading is paused while more than `SESSION_REQUESTS_MAX` requests or `SESSION_WAITING_BYTES_MAX` bytes wait (less when
 //! all sessions together keep much); (I5) no request begins while more than `SESSION_UNSENT_BYTES_MAX` bytes of answers are
-//! on their way to a client; (I6) the sums over all sessions are what they say.
+//! on their way to a client; (I6) the sums over all sessions are what they say; (I7) answers to another core leave at once.
 
 use crate::base::clock::Now;
 use crate::base::gather::Gather;
@@ -335,9 +335,18 @@ impl Sessions {
             Answer::Silent | Answer::Part(_) => {}
             Answer::Close(_) => session.end(sums),
         }
-        let owed = &mut session.answers[(slot.number - session.first) as usize];
-        assert!(owed.replace(answer).is_none(), "I1: a request was answered twice");
-        session.send(slot.connection, sums, effects, part_replies);
+        let at = (slot.number - session.first) as usize;
+        let answer = match (answer, &session.peer) {
+            // The core that asked puts the answers in order, so none waits here for an earlier one: a watch may last for minutes, and
+            // memory is set aside for what comes in over there (I7).
+            (Answer::Part(answer), Peer::Core { core, tickets }) => {
+                part_replies.push_back((*core, tickets[at], answer));
+                Answer::Silent
+            }
+            (answer, _) => answer,
+        };
+        assert!(session.answers[at].replace(answer).is_none(), "I1: a request was answered twice");
+        session.send(slot.connection, sums, effects);
         session.balance(slot.connection, sums, effects);
     }
 
@@ -526,16 +535,13 @@ impl Session {
     }
 
     /// Sends what is in order (I1).
-    fn send(
-        &mut self,
-        connection: ConnectionId,
-        sums: &mut Sums,
-        effects: &mut VecDeque<Effect>,
-        part_replies: &mut VecDeque<PartReply>,
-    ) {
+    fn send(&mut self, connection: ConnectionId, sums: &mut Sums, effects: &mut VecDeque<Effect>) {
         while let Some(Some(_)) = self.answers.front() {
             let answer = self.answers.pop_front().flatten().expect("looked at");
             self.first += 1;
+            if let Peer::Core { tickets, .. } = &mut self.peer {
+                tickets.pop_front().expect("a ticket for each answer");
+            }
             match answer {
                 Answer::Frame(response) => {
                     self.owed_bytes -= response.len();
@@ -544,11 +550,7 @@ impl Session {
                     sums.replied += response.len();
                     effects.push_back(Effect::Reply { connection, response });
                 }
-                Answer::Part(answer) => {
-                    let Peer::Core { core, tickets } = &mut self.peer else { unreachable!("clients get frames") };
-                    let ticket = tickets.pop_front().expect("a ticket for each answer");
-                    part_replies.push_back((*core, ticket, answer));
-                }
+                Answer::Part(_) => unreachable!("clients get frames, and cores theirs at once"),
                 Answer::Silent => {}
                 Answer::Close(why) => {
                     effects.push_back(Effect::Close { connection, why });

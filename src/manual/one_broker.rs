@@ -32,8 +32,13 @@
 //! - What lives on the asking core alone is handled at once, unless a part of the same connection is under way: it could be one that
 //!   waits for the same partition.
 //! - acks=0: owners tell the asking core when they are done; an error there closes the connection.
-//! - Record batches cross cores as counted slices, not as copies. An architecture of nothing shared would copy them at the border;
-//!   but the counts are atomic anyway, and a copy of each gigabyte costs more than they do.
+//! - An owner's answers leave as they are known, not in the order of the parts: the asking core puts them in order. So a watch that waits
+//!   holds up no later part, and no memory that was set aside for what that part brings.
+//! - Record batches cross cores as counted slices, not as copies. An architecture of nothing shared would copy them at the border.
+//!   Measured on this machine, warm memory, best of 5, two runs: a copy takes 0.05 to 0.08 CPU-s/GB in pieces of 16 KiB or 1 MiB, and
+//!   2 to 3 where it touches memory for the first time ([`super::price`]); counting up and down takes 10 ns, which for two slices a
+//!   request is 0.0012 CPU-s/GB at 16 KiB and 0.00002 at 1 MiB, and stays below 0.02 and 0.0003 were the counter's line to travel between
+//!   the cores each time. So the slices stay counted.
 //!
 //! # A Fetch over several cores
 //!
@@ -41,7 +46,8 @@
 //! share of what is missing. The first watch that ends (bytes, an error, the time) ends the others, and everybody is asked again. When
 //! enough bytes are there in all, one owner has its share: so none is overlooked, and `min_bytes` holds exactly. Each owner fills
 //! its share of `max_bytes`; of what exceeds it all the same, the later partitions wait for the next Fetch. The fetch session
-//! belongs to the asking core; parts have none. Watches are parked requests of the owner, one per Fetch and owner.
+//! belongs to the asking core; parts have none. Watches are parked requests of the owner, one per Fetch and owner; while they last no
+//! memory is set aside.
 //!
 //! # A connection goes home
 //!
@@ -54,7 +60,9 @@
 //! # Bounds
 //!
 //! A core has at most [`FORWARDED_PARTS_MAX`](crate::base::limits::FORWARDED_PARTS_MAX) parts under way; beyond it its clients'
-//! requests wait. Forwarded requests count as kept by their connection, whose reading pauses at the same limits as ever, and by
+//! requests wait. Watches do not count there, so that idle consumers stand in nobody's way: they have a bound of their own,
+//! [`WAITING_FETCHES_FORWARDED_MAX`](crate::base::limits::WAITING_FETCHES_FORWARDED_MAX) Fetches, and beyond it the one that has waited
+//! longest is answered with what there is. Forwarded requests count as kept by their connection, whose reading pauses at the same limits as ever, and by
 //! its core. Memory for the answers of a split Fetch is set aside of the asking core's `fetch.memory.bytes` before the owners are
 //! asked; owners do not wait for memory of their own, else two cores that ask each other could wait for ever. A client that leaves takes its parts with it: owners forget its session.
 //!

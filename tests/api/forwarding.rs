@@ -2,7 +2,7 @@
 
 use crate::client::*;
 use crate::world::{Client, World};
-use corelane::base::limits::FORWARDED_PARTS_MAX;
+use corelane::base::limits::{FORWARDED_PARTS_MAX, HAND_OVER_STREAK_MIN, WAITING_FETCHES_FORWARDED_MAX};
 use kafka_protocol::messages::*;
 
 /// Two cores, a topic with four partitions, a client on each core.
@@ -110,6 +110,102 @@ fn c2_requests_about_both_cores_and_about_one_keep_their_order() {
             assert_eq!(answer, [(0, i64::from(sequence)); 2]);
             // Had it come first, nobody would have known a sequence before it.
             assert_eq!(outcomes(&world.receive::<ProduceRequest>(client))[0].0, 45, "a gap in the sequence");
+        }
+    }
+}
+
+/// Fills a core's journal ring while no file operation ends, so that the next append there has to wait, however small. Gives the
+/// client whose request waits already, and how many were answered before.
+fn fill_ring(world: &mut World, core: usize, partition: i32) -> (Client, usize) {
+    world.hold_files = true;
+    let client = world.connect(core);
+    for answered in 0..200 {
+        world.send(client, 9, &produce_request(-1, &[("t", partition, Batch::of(1).encode())]));
+        match world.try_receive::<ProduceRequest>(client) {
+            Some(answer) => assert_eq!(outcomes(&answer)[0].0, 0),
+            None => return (client, answered),
+        }
+    }
+    panic!("the ring has no end");
+}
+
+/// A small ring, so that it is soon full.
+const SMALL_RING: &[(&str, &str)] = &[("journal.file.bytes", "65536"), ("message.max.bytes", "32768")];
+
+/// Two cores with small rings, a topic with four partitions, and for each core a client with a producer's identity.
+fn started_with_small_rings() -> (World, [(Client, i64); 2]) {
+    let mut world = World::new(2, SMALL_RING);
+    let admin = world.connect(0);
+    world.create_topic(admin, "t", 4, &[]);
+    // Loaded already: it is the ring alone that they will wait for.
+    (0..4).for_each(|partition| assert_eq!(world.produce(admin, "t", partition, Batch::of(1)), 0));
+    let identified = [0, 1].map(|core| {
+        let client = world.connect(core);
+        let id = world.call(client, 4, &crate::produce::init_request()).producer_id.0;
+        (client, id)
+    });
+    (world, identified)
+}
+
+/// The owning core's ring is full: the first of five parts really waits there. None of the later four is begun before it, no request is
+/// answered before it, and when there is room all are appended in their order.
+#[test]
+fn c2_nothing_overtakes_a_part_that_waits_on_its_core() {
+    let (mut world, identified) = started_with_small_rings();
+    for (core, (client, id)) in identified.into_iter().enumerate() {
+        let (away, here) = (partition_on(&world, 1 - core, core), partition_on(&world, core, core));
+        let (filler, filled) = fill_ring(&mut world, 1 - core, away);
+        assert!(filled > 1, "there was room at first");
+        // In between: what could be appended here at once, since this core has room.
+        for sequence in 0..5 {
+            world.post(client, 9, &sequenced(away, id, sequence));
+            world.post(client, 9, &sequenced(here, id, sequence));
+        }
+        world.run();
+        assert!(world.raw_answer(client).is_none(), "the first waits for room");
+        assert!(world.brokers[core].forwarded_parts() > 0);
+        let other = world.connect(core);
+        assert_eq!(world.produce(other, "t", here, Batch::of(1)), 6, "what belongs here has its place already");
+        world.hold_files = false;
+        world.run();
+        let waited = outcomes(&world.receive::<ProduceRequest>(filler))[0].1;
+        for sequence in 0..5 {
+            let answers = [(); 2].map(|()| outcomes(&world.receive::<ProduceRequest>(client))[0]);
+            assert_eq!(answers, [(0, waited + 1 + sequence), (0, 1 + sequence)], "request {sequence}");
+        }
+        assert_eq!(world.brokers[core].forwarded_parts(), 0);
+    }
+}
+
+/// The same with a connection that is about to leave for the owning core: it stays until the parts that wait there are answered,
+/// and what it sends from there on follows them.
+#[test]
+fn c2_c26_a_connection_is_not_handed_over_before_its_parts_that_wait() {
+    let (mut world, identified) = started_with_small_rings();
+    for (core, (client, id)) in identified.into_iter().enumerate() {
+        let away = partition_on(&world, 1 - core, core);
+        let begun = HAND_OVER_STREAK_MIN as i32 - 2;
+        for sequence in 0..begun {
+            assert_eq!(outcomes(&world.call(client, 9, &sequenced(away, id, sequence)))[0].0, 0);
+        }
+        assert_eq!(world.place(client).core, core, "not yet");
+        let (filler, _) = fill_ring(&mut world, 1 - core, away);
+        (0..5).for_each(|more| world.post(client, 9, &sequenced(away, id, begun + more)));
+        world.run();
+        assert!(world.raw_answer(client).is_none() && world.is_paused(client), "it wants to leave and waits");
+        world.advance(1_000);
+        assert_eq!(world.place(client).core, core, "handed over while the owner had parts of it");
+        world.hold_files = false;
+        world.run();
+        let first = outcomes(&world.receive::<ProduceRequest>(filler))[0].1;
+        for more in 0..5 {
+            let answer = outcomes(&world.receive::<ProduceRequest>(client));
+            assert_eq!(answer, [(0, first + 1 + i64::from(more))], "request {more}");
+        }
+        assert_eq!(world.place(client).core, 1 - core, "handed over");
+        for more in 5..10 {
+            let answer = outcomes(&world.call(client, 9, &sequenced(away, id, begun + more)));
+            assert_eq!(answer, [(0, first + 1 + i64::from(more))], "request {more}, straight to its core");
         }
     }
 }
@@ -294,4 +390,73 @@ fn parts_under_way_are_bounded_and_nobody_turns_idly_meanwhile() {
         }
     }
     assert_eq!(world.brokers[0].forwarded_parts(), 0);
+}
+
+/// As many Fetches wait on both cores as may: each further one takes the place of the one that has waited longest, whose client gets what
+/// there is, and everybody else is served all the while.
+#[test]
+fn c11_fetches_that_wait_on_several_cores_are_bounded() {
+    let (mut world, clients) = started();
+    let both = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+    let per_client = 128;
+    let readers: Vec<_> = (0..WAITING_FETCHES_FORWARDED_MAX / per_client).map(|_| world.connect(0)).collect();
+    let wait = fetch_request(1 << 20, 60_000, &both.map(|one| ("t", one, 0)));
+    for reader in &readers {
+        (0..per_client).for_each(|_| world.post(*reader, 12, &wait));
+        world.run();
+    }
+    assert_eq!(world.brokers[0].waiting_fetches_forwarded(), WAITING_FETCHES_FORWARDED_MAX);
+    assert!(readers.iter().all(|reader| world.raw_answer(*reader).is_none()), "all of them wait");
+    assert_eq!(world.brokers[0].forwarded_parts(), 0, "they are in nobody's way");
+    for partition in both {
+        assert_eq!(world.produce(clients[0], "t", partition, Batch::of(1)), 0);
+    }
+    let late = world.connect(0);
+    (0..3).for_each(|_| world.post(late, 12, &wait));
+    world.run();
+    assert_eq!(world.brokers[0].waiting_fetches_forwarded(), WAITING_FETCHES_FORWARDED_MAX);
+    for _ in 0..3 {
+        let answer = fetched(&world.receive::<FetchRequest>(readers[0]));
+        assert!(answer.iter().all(|one| one.error_code == 0 && batches(one).len() == 1), "what there is");
+    }
+    assert!(world.raw_answer(readers[0]).is_none() && world.raw_answer(late).is_none(), "as many as came");
+    // At one go: each turn looks at all of them to check that they are what they should be.
+    world.now.monotonic_ns += 61_000_000_000;
+    world.advance(10);
+    for (reader, owed) in readers.iter().map(|reader| (*reader, per_client)).chain([(late, 3)]) {
+        let taken = if reader == readers[0] { 3 } else { 0 };
+        (taken..owed).for_each(|_| drop(world.receive::<FetchRequest>(reader)));
+    }
+    assert_eq!(world.brokers[0].waiting_fetches_forwarded(), 0);
+}
+
+/// Found by the test above: parts of one connection were answered in their order by the owning core, so the first round of a later Fetch
+/// waited behind the watches of an earlier one, with memory set aside for it. A few Fetches that one client sent ahead kept all others
+/// from their data for as long as those waited.
+#[test]
+fn fetches_that_wait_on_several_cores_hold_no_memory() {
+    let mut world = World::new(2, &[("fetch.memory.bytes", "4194304")]);
+    let first = world.connect(0);
+    world.create_topic(first, "t", 4, &[]);
+    let both = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
+    let with_data = [partition_on(&world, 0, 1), partition_on(&world, 1, 1)];
+    for partition in with_data {
+        world.produce(first, "t", partition, Batch::of(1));
+    }
+    let ahead = world.connect(0);
+    let wait = fetch_request(1, 60_000, &both.map(|one| ("t", one, 0)));
+    (0..40).for_each(|_| world.post(ahead, 12, &wait));
+    world.run();
+    assert_eq!(world.brokers[0].waiting_fetches_forwarded(), 40, "each of them has been planned");
+    let reader = world.connect(0);
+    for (partition, records) in with_data.into_iter().chain(both).zip([1, 1, 0, 0]) {
+        let answer = fetched(&world.call(reader, 12, &fetch_request(1, 0, &[("t", partition, 0)])));
+        assert_eq!(batches(&answer[0]).len(), records);
+    }
+    assert!(world.raw_answer(ahead).is_none());
+    world.produce(first, "t", both[1], Batch::of(1));
+    for number in 0..40 {
+        let answer = fetched(&world.receive::<FetchRequest>(ahead));
+        assert_eq!(answer.iter().map(|one| batches(one).len()).sum::<usize>(), 1, "answer {number}");
+    }
 }

@@ -6,7 +6,8 @@
 //!            └── the first watch that ends ends the others ──┘
 //! ```
 //! A watch ends when its owner's bytes have grown by its share of what is missing. When enough bytes are there in all, some
-//! owner has its share, so none is overlooked; what came in too early just begins another round. The session is the asking
+//! owner has its share, so none is overlooked; what came in too early just begins another round. As many Fetches wait like this as
+//! [`WAITING_FETCHES_FORWARDED_MAX`] says; then the one that has waited longest is answered. The session is the asking
 //! core's; owners see requests without one.
 //!
 //! Each owner may fill its share of the client's `max_bytes`. An owner gives one whole batch whatever the bound says, so the
@@ -17,7 +18,7 @@ use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
 use crate::base::gather::Gather;
 use crate::base::ids::CoreId;
-use crate::base::limits::FETCH_GRANT_BYTES_MIN;
+use crate::base::limits::{FETCH_GRANT_BYTES_MIN, WAITING_FETCHES_FORWARDED_MAX};
 use crate::broker::api::{Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::delayed::fetch::{ParkedFetch, Patience};
@@ -167,6 +168,12 @@ impl Broker {
         }
         let parts = fetch.watch(&mut split.layout, self.core, &available);
         self.splits.set_aside(&mut split, 0);
+        // Whoever has waited longest makes room: that client asks again, and nobody else has to wait for it.
+        if self.splits.waiting_fetches() >= WAITING_FETCHES_FORWARDED_MAX
+            && let Some(oldest) = self.splits.take_oldest_waiting()
+        {
+            self.watch_over(oldest, true, now);
+        }
         self.send_parts(split, parts, now);
     }
 

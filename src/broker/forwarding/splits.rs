@@ -1,7 +1,8 @@
 //! The asking core's side: requests whose parts are under way, and what came back.
 //!
 //! Invariants: (I1) a split request waits for each of its open tickets, and each open ticket of a round belongs to its split;
-//! (I2) `parts` counts the open tickets of each connection.
+//! (I2) `parts` counts the open tickets of each connection, `watch_tickets` those of watches; (I3) `watching` names the requests that
+//! wait for watches, oldest first.
 
 use crate::base::clock::Now;
 use crate::base::error_code::ErrorCode;
@@ -38,6 +39,8 @@ pub(super) struct Split {
     changes: bool,
     /// A Fetch may take several rounds.
     pub(super) fetch: Option<Box<SplitFetch>>,
+    /// The parts of this round are watches.
+    watches: bool,
 }
 
 /// See the module. Lives on the core that has the connections.
@@ -45,7 +48,10 @@ pub(super) struct Split {
 pub(in crate::broker) struct Splits {
     splits: BTreeMap<AnswerSlot, Split>,
     /// Of every part under way, those of watches included that nobody waits for any more.
-    tickets: BTreeMap<u64, AnswerSlot>,
+    tickets: BTreeMap<u64, Opened>,
+    watch_tickets: usize,
+    /// By the first ticket of their watches.
+    watching: BTreeMap<u64, AnswerSlot>,
     parts: Map<ConnectionId, usize>,
     /// Cores that may hold a session for a connection.
     asked: Map<ConnectionId, BTreeSet<CoreId>>,
@@ -54,10 +60,22 @@ pub(in crate::broker) struct Splits {
     answer_bytes: usize,
 }
 
+/// A part under way.
+#[derive(Clone, Copy, Debug)]
+struct Opened {
+    slot: AnswerSlot,
+    is_watch: bool,
+}
+
 impl Split {
     pub(super) fn new(context: Context, layout: Layout, fetch: Option<Box<SplitFetch>>) -> Split {
         let (open, answers) = (BTreeMap::new(), BTreeMap::new());
-        Split { context, layout, open, answers, bytes: 0, answer_bytes: 0, changes: false, fetch }
+        Split { context, layout, open, answers, bytes: 0, answer_bytes: 0, changes: false, fetch, watches: false }
+    }
+
+    /// The oldest ticket, if the parts of this round are watches. The first of them that ends, ends the round.
+    fn first_watch(&self) -> Option<u64> {
+        self.open.keys().next().copied().filter(|_| self.watches)
     }
 }
 
@@ -67,9 +85,22 @@ impl Splits {
         !self.parts.is_empty() && self.parts.contains_key(&connection)
     }
 
-    /// Parts under way.
+    /// Parts under way that are no watches.
     pub(in crate::broker) fn parts(&self) -> usize {
-        self.tickets.len()
+        self.tickets.len() - self.watch_tickets
+    }
+
+    /// Requests that wait for watches.
+    pub(in crate::broker) fn waiting_fetches(&self) -> usize {
+        self.watching.len()
+    }
+
+    /// The one of them that has waited longest, which it does no more.
+    pub(super) fn take_oldest_waiting(&mut self) -> Option<Split> {
+        let (_, slot) = self.watching.pop_first()?;
+        let mut split = self.splits.remove(&slot).expect("I3");
+        split.watches = false;
+        Some(split)
     }
 
     /// True while a client is owed the answer of what changes something.
@@ -88,17 +119,19 @@ impl Splits {
         split.answer_bytes = bytes;
     }
 
-    pub(super) fn open(&mut self, slot: AnswerSlot, owner: CoreId) -> u64 {
+    pub(super) fn open(&mut self, slot: AnswerSlot, owner: CoreId, is_watch: bool) -> u64 {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.tickets.insert(ticket, slot);
+        self.tickets.insert(ticket, Opened { slot, is_watch });
+        self.watch_tickets += usize::from(is_watch);
         *self.parts.entry(slot.connection).or_default() += 1;
         self.asked.entry(slot.connection).or_default().insert(owner);
         ticket
     }
 
     fn close(&mut self, ticket: u64) -> Option<AnswerSlot> {
-        let slot = self.tickets.remove(&ticket)?;
+        let Opened { slot, is_watch } = self.tickets.remove(&ticket)?;
+        self.watch_tickets -= usize::from(is_watch);
         let parts = self.parts.get_mut(&slot.connection).expect("I2");
         *parts -= 1;
         if *parts == 0 {
@@ -108,6 +141,9 @@ impl Splits {
     }
 
     pub(super) fn put(&mut self, split: Split) {
+        if let Some(first) = split.first_watch() {
+            self.watching.insert(first, split.context.answer);
+        }
         let replaced = self.splits.insert(split.context.answer, split);
         assert!(replaced.is_none(), "a request is split once");
     }
@@ -119,9 +155,17 @@ impl Splits {
         for answer in gone {
             let split = self.splits.remove(&answer).expect("just seen");
             self.answer_bytes -= split.answer_bytes;
+            if let Some(first) = split.first_watch() {
+                self.watching.remove(&first);
+            }
         }
         if self.parts.remove(&connection).is_some() {
-            self.tickets.retain(|_, slot| slot.connection != connection);
+            let watch_tickets = &mut self.watch_tickets;
+            self.tickets.retain(|_, opened| {
+                let stays = opened.slot.connection != connection;
+                *watch_tickets -= usize::from(!stays && opened.is_watch);
+                stays
+            });
         }
         self.asked.remove(&connection).unwrap_or_default()
     }
@@ -130,8 +174,15 @@ impl Splits {
     pub(in crate::broker) fn check(&self) {
         for (slot, split) in &self.splits {
             assert!(!split.open.is_empty(), "I1: a complete request was not answered");
-            assert!(split.open.keys().all(|ticket| self.tickets.get(ticket) == Some(slot)), "I1");
+            assert!(
+                split.open.keys().all(|one| self.tickets.get(one).is_some_and(|opened| opened.slot == *slot)),
+                "I1"
+            );
         }
+        let watching: BTreeMap<_, _> =
+            self.splits.iter().filter_map(|(slot, split)| Some((split.first_watch()?, *slot))).collect();
+        assert_eq!(self.watching, watching, "I3");
+        assert_eq!(self.tickets.values().filter(|opened| opened.is_watch).count(), self.watch_tickets, "I2");
         assert_eq!(self.answer_bytes, self.splits.values().map(|split| split.answer_bytes).sum::<usize>());
         assert_eq!(self.parts.values().sum::<usize>(), self.tickets.len(), "I2");
     }
@@ -163,7 +214,9 @@ impl Broker {
         assert!(split.open.is_empty() && split.answers.is_empty() && !parts.is_empty());
         let mut ready = Vec::with_capacity(parts.len());
         for (owner, request) in parts {
-            let ticket = self.splits.open(answer, owner);
+            let is_watch = matches!(request, PartRequest::Watch { .. });
+            split.watches |= is_watch;
+            let ticket = self.splits.open(answer, owner, is_watch);
             split.open.insert(ticket, owner);
             ready.push((owner, Box::new(Part { connection, ticket, version, buffer_bytes, request })));
         }
@@ -179,9 +232,12 @@ impl Broker {
         // The client may be gone, or the answer one that nobody waits for any more.
         let Some(slot) = self.splits.close(ticket) else { return };
         let Some(split) = self.splits.splits.get_mut(&slot) else { return };
+        let first_watch = split.first_watch();
         let Some(owner) = split.open.remove(&ticket) else { return };
         if let PartAnswer::WatchOver { expired } = answer {
-            let split = self.splits.splits.remove(&slot).expect("looked up");
+            let mut split = self.splits.splits.remove(&slot).expect("looked up");
+            self.splits.watching.remove(&first_watch.expect("a round of watches"));
+            split.watches = false;
             return self.watch_over(split, expired, now);
         }
         split.answers.insert(owner, answer);
