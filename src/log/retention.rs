@@ -7,7 +7,8 @@
 //! - R1: only by whole segments. What is not in a segment yet counts as one more, the newest: an idle topic's last records expire
 //!   too. The log start never passes the high watermark or what is flushed.
 //! - R2: by time from the oldest segment on, while its largest timestamp is too old; by size while the rest still has
-//!   `retention.bytes`. The newest segment goes by time only, and keeps its file: that holds the partition's state (S10).
+//!   `retention.bytes`. The newest segment goes by time only: its file holds the partition's state (S10), so when everything up to
+//!   the log end is gone a segment of nothing but that state takes its place (`segment_move`).
 //! - R3: a segment without any timestamp is not too old: nothing says when it was written.
 
 use crate::base::clock::Now;
@@ -18,6 +19,7 @@ use crate::log::contract::Retention;
 use crate::log::core_log::CoreLog;
 use crate::log::effect::LogNotice;
 use crate::log::log::Log;
+use crate::log::segment_move::is_spent;
 
 /// How far the check of a core's partitions got.
 #[derive(Debug, Default)]
@@ -47,7 +49,10 @@ impl CoreLog {
         }
         if self.retention.rest.is_empty() {
             self.retention.begun_ms = now_ms;
-            let kept = |log: &&Log| log.log_start < log.log_end() && log.settings.retention != Retention::default();
+            let kept = |log: &&Log| {
+                let has_something = log.log_start < log.log_end() || is_spent(log);
+                has_something && log.settings.retention != Retention::default()
+            };
             self.retention.rest = self.logs.values().filter(kept).map(|log| log.partition).collect();
         }
         for _ in 0..RETENTION_PARTITIONS_PER_TURN_MAX {
@@ -70,12 +75,18 @@ impl CoreLog {
         let Some(log) = self.logs.get(&partition).filter(|log| !log.is_offline()) else { return true };
         let to = retained_from(log, now.wall_ms);
         if to <= log.log_start {
+            if is_spent(log) {
+                self.writer.note_spent(partition, now.monotonic_ms());
+            }
             return true;
         }
         if !self.journal.has_room_for_append(0) {
             return false;
         }
         let Ok(sequence) = self.delete_records(partition, to, now) else { return false };
+        if self.logs.get(&partition).is_some_and(is_spent) {
+            self.writer.note_spent(partition, now.monotonic_ms());
+        }
         self.notices.push_back(LogNotice::Retained { partition, log_start: to, sequence });
         true
     }

@@ -2,11 +2,14 @@
 //!
 //! Pure: [`plan`] looks at a `Log` and gives file operations and what will be true when they have succeeded; [`apply`] makes it
 //! true. Between the two nothing of the plan is visible, so a failed write leaves no trace in memory.
+//!
+//! When retention has taken everything up to the log end, the last segments stand only for the state behind their records: a segment of
+//! nothing but that state takes their place, on the same way (S7, S10).
 
 use crate::base::gather::Gather;
 use crate::base::limits::{CHUNK_BYTES_MAX, STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_MAX};
 use crate::base::offset::{LeaderEpoch, Offset};
-use crate::base::storage::{FileOp, block_ceil};
+use crate::base::storage::{BLOCK_BYTES, FileOp, block_ceil};
 use crate::log::log::Log;
 use crate::log::offset_index::{self, RUN_BYTES, Run};
 use crate::log::producer_state::{PRODUCER_BYTES_MAX, Producers};
@@ -36,8 +39,16 @@ pub struct Move {
     /// To be performed in order.
     pub ops: Vec<FileOp>,
     growths: Vec<Growth>,
+    /// Segments that hold nothing that is still wanted: they go, and a growth takes their place.
+    replaced: Vec<Offset>,
     producers: Producers,
     now_ms: u64,
+}
+
+impl Move {
+    fn new(producers: Producers, context: MoveContext) -> Move {
+        Move { ops: Vec::new(), growths: Vec::new(), replaced: Vec::new(), producers, now_ms: context.now_ms }
+    }
 }
 
 /// Who moves, and when.
@@ -88,8 +99,7 @@ pub fn plan(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
     let movable = log.movable_end();
     let batches = log.tail.pinned_until(movable);
     assert!(!batches.is_empty(), "only partitions with something to move are planned");
-    let mut plan =
-        Move { ops: Vec::new(), growths: Vec::new(), producers: state.moved.clone(), now_ms: context.now_ms };
+    let mut plan = Move::new(state.moved.clone(), context);
     if !log.cleaned {
         plan_clean(log, doomed, &mut plan.ops);
     }
@@ -106,6 +116,62 @@ pub fn plan(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
         plan_extent(log, context, &mut target, extent, sealed, &mut plan);
         rest = later;
     }
+    plan
+}
+
+/// A segment file of one block is not worth replacing.
+const SPENT_BYTES_MIN: u64 = 2 * BLOCK_BYTES;
+
+/// True if the log start has passed all records, and segments could go but for the state that the newest one holds.
+pub fn is_spent(log: &Log) -> bool {
+    let end = log.log_end();
+    let bytes: u64 = log.segments.iter().map(|segment| segment.file_bytes).sum();
+    let replaceable = log.segments.last().is_some_and(|newest| newest.base < place_of_state(end).0);
+    log.log_start == end && log.movable_end() == end && replaceable && bytes > SPENT_BYTES_MIN
+}
+
+/// What a segment of nothing but state claims to hold: the last offset before the end, which is below the log start. So its name is not
+/// that of the segment that the next record begins (S5), and it holds something as every segment does.
+fn place_of_state(end: Offset) -> (Offset, Offset) {
+    (Offset(end.0 - 1), end)
+}
+
+/// Plans a segment that takes the place of all of a spent log: nothing but the partition's state, as of the log end. What was only in the
+/// journal needs no place of its own any more.
+pub fn plan_replacement(log: &Log, context: MoveContext, doomed: &[String]) -> Move {
+    assert!(is_spent(log), "nothing of it is wanted");
+    let state = log.open_state().expect("opened before");
+    let mut plan = Move::new(state.moved.clone(), context);
+    if !log.cleaned {
+        plan_clean(log, doomed, &mut plan.ops);
+    }
+    let batches = log.tail.pinned_until(log.log_end());
+    for batch in &batches {
+        let header = record_batch::parse_header(&batch.bytes).expect("checked when it was appended");
+        plan.producers.note(&header, batch.base);
+    }
+    let (base, end) = place_of_state(log.log_end());
+    let epochs = (LeaderEpoch(-1), LeaderEpoch(-1));
+    let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, bytes: 0 };
+    let mut all = Gather::with_capacity(2);
+    all.push(header.encode());
+    let mut target = Target::fresh(base);
+    let block = encode_block(log, context, &target, &plan, (end, &[], true, Vec::new()));
+    target.block = Some(BlockAt { position: all.len() as u64, bytes: block.len() as u32 });
+    all.push(block);
+    plan.growths.push(Growth {
+        base,
+        new_segment: true,
+        end,
+        file_bytes: block_ceil(all.len() as u64),
+        block: target.block.expect("just placed"),
+        runs: Vec::new(),
+        spans: span::join(&batches),
+        full: true,
+        bytes: 0,
+    });
+    plan.ops.push(FileOp::CreateNew(segment::path(log.partition, base), all));
+    plan.replaced = log.segments.iter().map(|segment| segment.base).collect();
     plan
 }
 
@@ -242,8 +308,9 @@ fn encode_block(
 }
 
 /// The plan's writes have completed: the segments exist, the moved batches are a cache from now on. Calls `moved` with end and
-/// cost of each span.
-pub fn apply(log: &mut Log, plan: Move, mut moved: impl FnMut(Offset, usize)) {
+/// cost of each span; gives the segments that are gone.
+pub fn apply(log: &mut Log, plan: Move, mut moved: impl FnMut(Offset, usize)) -> Vec<Offset> {
+    log.segments.retain(|segment| !plan.replaced.contains(&segment.base));
     for growth in plan.growths {
         if growth.new_segment {
             log.segments.push(Segment {
@@ -264,7 +331,7 @@ pub fn apply(log: &mut Log, plan: Move, mut moved: impl FnMut(Offset, usize)) {
         segment.file_bytes = growth.file_bytes;
         segment.block = growth.block;
         let newest = growth.runs.iter().map(|run| run.max_timestamp).max();
-        segment.max_timestamp = segment.max_timestamp.max(newest.expect("an extent has batches"));
+        segment.max_timestamp = newest.map_or(segment.max_timestamp, |newest| segment.max_timestamp.max(newest));
         segment.runs.as_mut().expect("segments of this boot keep their index").extend(growth.runs);
         (segment.deltas, segment.bytes_since_full) =
             if growth.full { (0, 0) } else { (segment.deltas + 1, segment.bytes_since_full + growth.bytes) };
@@ -272,4 +339,5 @@ pub fn apply(log: &mut Log, plan: Move, mut moved: impl FnMut(Offset, usize)) {
     }
     log.cleaned = true;
     log.open_state_mut().expect("open").moved = plan.producers;
+    plan.replaced
 }

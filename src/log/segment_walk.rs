@@ -187,7 +187,8 @@ impl Check {
         if header.base != self.next {
             self.found.push(rot(position, format!("offset {} is expected here, not {}", self.next, header.base)));
         }
-        let mut next = header.base;
+        // One that holds nothing but state stands for offsets that the log start has passed.
+        let mut next = if header.bytes == 0 { header.end } else { header.base };
         let first = position + EXTENT_HEADER_BYTES as u64;
         for batch in Batches::new(batches) {
             let Ok((range, batch)) = batch else {

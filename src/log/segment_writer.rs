@@ -27,6 +27,7 @@ use crate::log::journal_frame::FrameBody;
 use crate::log::reading::is_full;
 use crate::log::segment;
 use crate::log::segment_move::{self, Move, MoveContext};
+use std::collections::BTreeSet;
 
 /// Which step is under way.
 #[derive(Debug, Default)]
@@ -68,6 +69,8 @@ pub(super) struct SegmentWriter {
     /// Slots that exist as files of this boot: written in place from then on.
     slot_exists: [bool; 2],
     doomed: Vec<Doomed>,
+    /// Partitions whose segments hold nothing that is still wanted.
+    spent: BTreeSet<TopicPartition>,
     housekeeping_ms: Option<u64>,
     /// The last finished round could not write everything: the disk was full.
     disk_full: bool,
@@ -92,6 +95,12 @@ impl SegmentWriter {
     /// Something is to be removed or forgotten: a round is due within [`HOUSEKEEPING_EVERY_MS`] even if the ring is empty.
     pub(super) fn want_housekeeping(&mut self, now_ms: u64) {
         self.housekeeping_ms.get_or_insert(now_ms + HOUSEKEEPING_EVERY_MS);
+    }
+
+    /// A round is to put a segment of nothing but state in the place of this partition's.
+    pub(super) fn note_spent(&mut self, partition: TopicPartition, now_ms: u64) {
+        self.spent.insert(partition);
+        self.want_housekeeping(now_ms);
     }
 
     /// When a round is due, if none is under way.
@@ -172,6 +181,14 @@ impl CoreLog {
         let recycled = self.journal.files().iter().filter(|file| file.last <= target).count() as u64;
         let mut budget = self.journal.file_bytes() / REAPPEND_FILE_DIVISOR * recycled;
         self.writer.chosen.clear();
+        while self.writer.chosen.len() < MOVES_PER_ROUND_MAX / 2
+            && let Some(partition) = self.writer.spent.pop_first()
+        {
+            if self.logs.get(&partition).is_some_and(segment_move::is_spent) {
+                self.writer.chosen.push(partition);
+            }
+        }
+        candidates.retain(|(_, partition)| !self.writer.chosen.contains(partition));
         for (bytes, partition) in candidates {
             let small = bytes < REAPPEND_TAIL_BYTES_MAX && bytes <= budget;
             if small && self.reappend(partition, target, now) {
@@ -220,7 +237,8 @@ impl CoreLog {
         let mut outstanding = 0;
         for partition in std::mem::take(&mut self.writer.chosen) {
             let Some(log) = self.logs.get(&partition) else { continue };
-            if log.open_state().is_none() || log.movable_end() <= log.segment_end() {
+            let is_spent = segment_move::is_spent(log);
+            if log.open_state().is_none() || (log.movable_end() <= log.segment_end() && !is_spent) {
                 continue;
             }
             let doomed: Vec<String> = self
@@ -230,7 +248,8 @@ impl CoreLog {
                 .filter(|one| one.partition == partition)
                 .map(|one| segment::name(one.base))
                 .collect();
-            let mut plan = segment_move::plan(log, context, &doomed);
+            let plan = if is_spent { segment_move::plan_replacement } else { segment_move::plan };
+            let mut plan = plan(log, context, &doomed);
             let ops = std::mem::take(&mut plan.ops);
             self.issue(Purpose::Move(partition, Box::new(plan)), ops);
             outstanding += 1;
@@ -260,18 +279,20 @@ impl CoreLog {
         let newest = log.segments.len().saturating_sub(1);
         let (bytes, cost) = (log.tail.pinned_bytes(), log.tail.pinned_cost());
         let mut moved = Vec::new();
-        segment_move::apply(log, plan, |end, cost| moved.push((end, cost)));
+        let replaced = segment_move::apply(log, plan, |end, cost| moved.push((end, cost)));
         self.pinned_bytes -= bytes - log.tail.pinned_bytes();
         self.pinned_cost -= cost - log.tail.pinned_cost();
         if !log.tail.has_pinned() {
             self.dirty.remove(&partition);
         }
-        let sealed = newest..log.segments.len() - 1;
-        let sealed: Vec<Offset> =
-            log.segments[sealed].iter().filter(|one| one.runs.is_some()).map(|one| one.base).collect();
+        let sealed = log.segments.iter().take(log.segments.len() - 1).skip(newest);
+        let sealed: Vec<Offset> = sealed.filter(|one| one.runs.is_some()).map(|one| one.base).collect();
         for base in sealed {
             self.note_loaded(partition, base);
         }
+        // The checkpoint of this round is the first that does not name them.
+        let number = self.writer.number + 1;
+        self.writer.doomed.extend(replaced.into_iter().map(|base| Doomed { number, partition, base }));
         self.note_cached(partition, moved);
     }
 

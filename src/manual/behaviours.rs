@@ -71,7 +71,7 @@
 //! - `compression.type`: gzip has its levels; lz4 and zstd one, so `compression.lz4.level` and `compression.zstd.level` are kept without
 //!   effect. A batch that decompresses to more than 64 MiB is not compressed anew: 10.
 //! - Retention: a segment without any timestamp does not expire by time (Kafka takes the file's). When all of a partition has
-//!   expired, its newest segment is hidden, and its file goes when a newer one follows: it holds producers and leader epochs.
+//!   expired, a segment of a block or two takes the place of its last one: producers and leader epochs outlive the records.
 //!   Records that are in no segment yet expire together.
 //! - Topic configs: `durability` is one more. `internal.segment.bytes` beats `segment.bytes` and is not described, as in Kafka. Those of
 //!   compaction, remote storage, flushing, indexes, replication throttles and unclean elections are checked, kept and described with

@@ -34,8 +34,9 @@
 //!   beyond the chunk would make a crash forget a duplicate (S10).
 //!
 //! - **Retention deletes what is in no segment too**, but only all of it at once: else the records of a topic that went idle would
-//!   outlive their time in the journal for ever. The newest segment's records go with it, its file stays: it holds the
-//!   partition's producers and epochs ([`retention`](crate::log::retention)).
+//!   outlive their time in the journal for ever. The newest segment's records go with it; as its file holds the partition's producers and
+//!   epochs, it goes only when a segment of nothing but that state is durable and in a checkpoint. That one claims the offset before the
+//!   log end: by the log end it would have the name of the segment that the next boot begins ([`retention`](crate::log::retention)).
 //!
 //! # Answers
 //!

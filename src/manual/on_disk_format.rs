@@ -43,7 +43,8 @@
 //!
 //! # Segment
 //!
-//! [`segment`](crate::log::segment). A move appends an extent and a state block, as one aligned write.
+//! [`segment`](crate::log::segment). A move appends an extent and a state block, as one aligned write. An extent of no bytes stands for
+//! offsets that the log start has passed: it begins a segment that was written for its state alone.
 //!
 //! ```text
 //! extent header, at a multiple of 4096

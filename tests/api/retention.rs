@@ -70,6 +70,68 @@ fn by_time_old_segments_go_and_nothing_else() {
     assert_eq!(read_from(&mut world, client, "t", 160), [160]);
 }
 
+/// Everything of an idle topic is too old: its files go, the newest segment's too. What has to outlive the records stays: the log end,
+/// leader epochs, and what a producer sent last, over a restart and a clean way on from there.
+#[test]
+fn an_idle_topic_that_expired_frees_its_disk_space() {
+    let mut world = World::new(1, SMALL);
+    let client = world.connect(0);
+    world.create_topic(client, "t", 1, &[("retention.ms", "40000")]);
+    let id = world.call(client, 4, &crate::produce::init_request()).producer_id.0;
+    let batch = |sequence: i32, timestamp| Batch { value_bytes: 2_400, timestamp, ..Batch::of(1).by(id, 0, sequence) };
+    for sequence in 0..80 {
+        let now = world.now.wall_ms;
+        assert_eq!(world.produce(client, "t", 0, batch(sequence, now)), i64::from(sequence));
+    }
+    world.advance(1_000);
+    let topic = world.disk.files().find(|path| path.ends_with(".segment")).expect("a segment").to_string();
+    let directory = topic.rsplit_once('/').expect("a path").0.to_string();
+    assert!(world.disk.bytes_below(&directory) > 50_000, "{}", world.disk.bytes_below(&directory));
+    world.advance(60_000);
+    assert_eq!(earliest(&mut world, client, "t"), 80);
+    let left = world.disk.bytes_below(&directory);
+    assert!(left <= 8_192, "{left} bytes left of an empty partition");
+    // Once is enough.
+    let names =
+        |world: &World| world.disk.files().filter(|path| path.contains(&directory)).cloned().collect::<Vec<_>>();
+    let before = names(&world);
+    world.advance(60_000);
+    assert_eq!(names(&world), before);
+    for restarted in [false, true] {
+        if restarted {
+            world = World::on(world.disk, 1, SMALL, 2);
+        }
+        let client = world.connect(0);
+        assert_eq!(earliest(&mut world, client, "t"), 80);
+        let answer = world.fetch(client, "t", 0, 80);
+        assert_eq!((answer.error_code, answer.high_watermark), (0, 80 + i64::from(restarted)));
+        let now = world.now.wall_ms;
+        let next = 80 + i32::from(restarted);
+        // Sent again it is known; out of its turn it is refused.
+        let known = outcomes(&world.call(client, 9, &produce_request(-1, &[("t", 0, batch(next - 1, now).encode())])));
+        assert_eq!(known, [(0, i64::from(next) - 1)], "restarted: {restarted}");
+        let gap = outcomes(&world.call(client, 9, &produce_request(-1, &[("t", 0, batch(next + 5, now).encode())])));
+        assert_eq!(gap[0].0, 45);
+        assert_eq!(world.produce(client, "t", 0, batch(next, now)), i64::from(next));
+    }
+    let client = world.connect(0);
+    assert_eq!(read_from(&mut world, client, "t", 80), [80, 81]);
+    // And the same once more, when there are records behind the segment of state.
+    for sequence in 82..140 {
+        let now = world.now.wall_ms;
+        assert_eq!(world.produce(client, "t", 0, batch(sequence, now)), i64::from(sequence));
+    }
+    assert_eq!(read_from(&mut world, client, "t", 80), (80..140).collect::<Vec<_>>());
+    // The clock of the run before was further.
+    world.advance(200_000);
+    assert_eq!(earliest(&mut world, client, "t"), 140);
+    assert!(world.disk.bytes_below(&directory) <= 8_192);
+    let mut world = World::on(world.disk, 1, SMALL, 3);
+    let client = world.connect(0);
+    let now = world.now.wall_ms;
+    assert_eq!(world.produce(client, "t", 0, batch(140, now)), 140);
+}
+
 /// Base offsets of the batches from an offset on.
 fn read_from(world: &mut World, client: Client, topic: &str, from: i64) -> Vec<i64> {
     let mut offsets = Vec::new();
