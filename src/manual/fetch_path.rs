@@ -17,8 +17,11 @@
 //!
 //! - In the tail: slices of the batches as they were appended, at once. No copy, no disk. How much of what is in a segment stays in
 //!   memory too says `tail.cache.bytes`: an eighth of the memory of the machine (or of the container) for all cores together if
-//!   nobody says, beginning with 64 MiB a core and growing by 32 MiB a second where it is wanted. The oldest goes first. A batch that shares its receive buffer counts with the whole buffer (S12), so
-//!   that with batches of 16 KiB about 0.4 of the budget is batches.
+//!   nobody says, beginning with 64 MiB a core and growing by 32 MiB a second where it is wanted. The oldest goes first.
+//!   Batches of up to 4 KiB are joined to spans of up to 64 KiB when they leave the journal: the segment's file is written from
+//!   the same memory that stays cached. A larger batch stays in its receive buffer and counts with the whole buffer (S12), so
+//!   that with batches of 16 KiB about 0.4 of the budget is batches; joining those too costs more than it gives (measured in
+//!   [`super::price`]).
 //! - In a segment: the index gives the runs that hold the range; they are read with O_DIRECT off the core's thread, the run's
 //!   checksum is compared, and the answer waits as a ticket. If the segment's index is not in memory, its newest state
 //!   block and those that it points back to are read first. Rot takes the partition offline; nothing else is affected.

@@ -27,6 +27,7 @@
 //! | salt | random number of one use of a journal file; frames of an earlier use do not carry it |
 //! | mark | highest sequence known flushed; each frame carries one |
 //! | tail | appended batches in memory: pinned until they are in a segment, then a cache |
+//! | span | moved batches in one piece of memory: the small ones joined, a large one by itself |
 //! | move | writing a tail's flushed part into its partition's segment |
 //! | segment | a partition's file, named by its first offset |
 //! | chunk | what one move wrote: extent header, batches, padding |
