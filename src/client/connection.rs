@@ -1,10 +1,11 @@
 //! One blocking connection to one broker: frames, correlation, and the versions that both sides know.
 
 use crate::client::address::Address;
+use crate::client::answer_shapes;
 use crate::client::failure::{Cause, Failure};
 use crate::client::versions::{self, Listed};
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader};
+use kafka_protocol::messages::{ApiVersionsRequest, RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -154,7 +155,7 @@ impl Connection {
         if header.correlation_id != self.answered {
             return Err(undecodable(&"it belongs to another request"));
         }
-        R::Response::decode(&mut frame, version).map_err(|error| undecodable(&error))
+        decode_answer::<R>(frame, version).map(|(answer, _)| answer).map_err(|why| undecodable(&why))
     }
 
     fn receive_frame(&mut self) -> Result<Bytes, Failure> {
@@ -189,11 +190,10 @@ impl Connection {
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
         self.send(HIGHEST, &request)?;
         let mut frame = self.receive_frame()?;
-        let undecodable =
-            |_| Failure::protocol(&self.name, "the answer is not Kafka's protocol: is this a Kafka listener?");
-        ResponseHeader::decode(&mut frame, 0).map_err(undecodable)?;
+        ResponseHeader::decode(&mut frame, 0).map_err(|_| Failure::protocol(&self.name, NOT_KAFKA))?;
         let version = if frame.starts_with(&UNSUPPORTED_VERSION.to_be_bytes()) { 0 } else { HIGHEST };
-        let mut answer = ApiVersionsResponse::decode(&mut frame, version).map_err(undecodable)?;
+        let (mut answer, _) = decode_answer::<ApiVersionsRequest>(frame, version)
+            .map_err(|why| Failure::protocol(&self.name, format!("{NOT_KAFKA} ({why})")))?;
         if answer.error_code == UNSUPPORTED_VERSION {
             self.send(0, &ApiVersionsRequest::default())?;
             answer = self.receive::<ApiVersionsRequest>(0)?;
@@ -207,6 +207,15 @@ impl Connection {
 }
 
 const UNSUPPORTED_VERSION: i16 = 35;
+const NOT_KAFKA: &str = "the answer is not Kafka's protocol: is this a Kafka listener?";
+
+/// The answer in a frame without its header, and how many bytes follow it; an error says what is wrong. Whatever the bytes are, it takes no
+/// more memory than they justify.
+pub fn decode_answer<R: Request>(mut body: Bytes, version: i16) -> Result<(R::Response, usize), String> {
+    answer_shapes::check(R::KEY, version, &body).map_err(|error| error.to_string())?;
+    let answer = R::Response::decode(&mut body, version).map_err(|error| error.to_string())?;
+    Ok((answer, body.len()))
+}
 
 /// Tries every address that the name has; the last error counts.
 fn connect(address: &Address, limit: Duration) -> std::io::Result<TcpStream> {

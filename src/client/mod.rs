@@ -12,6 +12,7 @@
 )]
 
 pub mod address;
+pub mod answer_shapes;
 pub mod cluster;
 pub mod configs;
 pub mod connection;

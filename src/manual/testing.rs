@@ -7,7 +7,7 @@
 //! | unit tests beside the code | encodings notice every flipped bit and cut, state machines keep their numbered invariants | |
 //! | `tests/tidy` | floors, caps, names, fences; every invariant has a proof, every API a round trip, every [behaviour](super::behaviours) a test; each rule refuses a bad snippet | |
 //! | `tests/round_trip` | every version of every API, against the encodings of another crate; hostile frames cost no memory | |
-//! | `tests/fuzz` | every decoder of what clients send, of what coordinators read back and of what lies on the disk, and the cutter of frames, against inputs changed at random: no panic, no memory and no time that the input does not justify, and what decodes comes out again as it went in | `FUZZ_SECONDS=3600` |
+//! | `tests/fuzz` | every decoder of what clients send, of what brokers answer to our client, of what coordinators read back and of what lies on the disk, and the cutter of frames, against inputs changed at random: no panic, no memory and no time that the input does not justify, and what decodes comes out again as it went in | `FUZZ_SECONDS=3600` |
 //! | `tests/api` | whole brokers over a disk in memory: stories of every API, storms of all of them with completions held back | `SEEDS=` |
 //! | `tests/sim` | whole machines in one thread over disks that lose, tear and rot, from one seed; each rule S1 to S20 by planted bugs (`planted`) | `SEEDS=5000` |
 //! | `tests/groups` | the group coordinator alone, with clients that die, a log that is late, refuses and is cut, answers late or lost: one generation at a time, one reader per partition, no acknowledged commit gone, a replay equals the run, a bounded log; each check by a planted bug (`planted`) | `SEEDS=5000` |

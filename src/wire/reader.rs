@@ -227,6 +227,11 @@ impl<'a> SliceReader<'a> {
     pub fn new(bytes: &'a [u8]) -> SliceReader<'a> {
         SliceReader { bytes, elements_left: REQUEST_ELEMENTS_MAX }
     }
+
+    /// The same without a bound for elements, for who compares each count with the least that its elements take.
+    pub fn unlimited(bytes: &'a [u8]) -> SliceReader<'a> {
+        SliceReader { bytes, elements_left: usize::MAX }
+    }
 }
 
 impl Primitives for SliceReader<'_> {

@@ -28,6 +28,7 @@ mod produce;
 #[path = "../round_trip/received.rs"]
 mod received;
 
+mod answers;
 mod batches;
 mod directory;
 mod engine;
