@@ -21,7 +21,7 @@
 //! | `group seek NAME --to PLACE` | moves the offsets of a group without members to a [place](produce_and_consume#places): in the topics it has committed to, or in `-T`, where it may be new; `-p` partitions, `--dry-run` |
 //! | `group delete NAME...` | groups without members, with their offsets |
 //! | `log inspect`, `log verify` | [files of a data directory](log_files), offline |
-//! | `bench produce`, `consume`, `end-to-end`, `compare`, `presets` | [load on a broker, and what it costs](bench) |
+//! | `bench produce`, `consume`, `end-to-end`, `compare`, `presets` | [load on a broker, and what it costs](mod@bench) |
 //! | `completions SHELL` | for bash, zsh, fish, elvish, powershell: `source <(corelane completions bash)` |
 //! | `man` | the manual page; `--dir DIR` writes one per command |
 //!
