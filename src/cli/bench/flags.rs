@@ -181,7 +181,7 @@ pub(super) struct TimeFlags {
     /// Rounds, directly one after the other [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(super) rounds: Option<u32>,
-    /// Threads of the load generator [default: half of the CPUs]
+    /// Threads of the load generator [default: half of the CPUs, 2 at least]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(super) threads: Option<u32>,
 }
@@ -331,7 +331,7 @@ impl Flags {
             warmup: pick(times.warmup, 3, Duration::ZERO),
             duration,
             rounds: times.rounds.unwrap_or(if ends_by_itself { 1 } else { 3 }) as usize,
-            threads: times.threads.map_or((cpus / 2).max(1), |threads| threads as usize),
+            threads: times.threads.map_or((cpus / 2).max(2), |threads| threads as usize),
         })
     }
 

@@ -41,19 +41,18 @@
 //!
 //! Batches are encoded and compressed once; timestamps, producer, sequence and checksum of the header are patched for each sending. So a
 //! value is one of a few megabytes of different ones, and compression costs the generator nothing (the broker sees what it
-//! would see). Threads (`--threads`, half of the CPUs) keep many non-blocking connections each. Keys are of so many different ones
+//! would see). Threads (`--threads`, half of the CPUs, 2 at least) keep many non-blocking connections each. Keys are of so many different ones
 //! (`--keys`), but do not choose the partition: batches go to partitions in turn, as many per request as `--partitions-per-request` says.
 //! With `--producers` a producer has a connection to every broker, with `--connections` so many are dealt to the brokers. Fetches
 //! have no session; checksums of what is fetched are not verified (`corelane consume` does that).
 //!
-//! What it costs itself, on the machine of [the price page](crate::manual::price) while that was busy with builds, three rounds of 4 s each
-//! on a Corelane of two cores: 0.18-0.21 CPU-s/GB in 1 MiB requests, 0.32-0.38 in 16 KiB requests, 6.5-8.5 us per one-record
-//! request over 32 connections, 53-60 us per request at 2,500 a second (sleeping in between). A raw client with a blocking
-//! thread per connection, alternating with it, took 0.18-0.20, 0.48-0.57, 13-17 us and 35-40 us. Both saw the
-//! same broker: 1.12-1.28 and 1.27-1.60 CPU-s/GB in 16 KiB requests, 14.4-18.7 and 14.0-19.7 us per one-record
-//! request. One thread of a generator that has to share a busy CPU stands still now and then: a closed loop over many connections is
-//! slower then (half as many one-record requests as the other client with its 32 threads, in that run), an open loop shows it as
-//! late. Look at "waited before it was sent", and give it `--threads` or a CPU of its own.
+//! What it costs itself, on the machine of [the price page](crate::manual::price) while that was busy with builds, with one thread, three rounds
+//! of 4 s each on a Corelane of two cores: 0.18-0.21 CPU-s/GB in 1 MiB requests, 0.32-0.38 in 16 KiB requests, 6.5-8.5 us per
+//! one-record request over 32 connections, 53-60 us per request at 2,500 a second (sleeping in between). A raw client with a
+//! blocking thread per connection, alternating with it, took 0.18-0.20, 0.48-0.57, 13-17 us and 35-40 us. Both saw the same broker:
+//! 1.12-1.28 and 1.27-1.60 CPU-s/GB in 16 KiB requests, 14.4-18.7 and 14.0-19.7 us per one-record request. A thread that has to share a busy CPU
+//! stands still now and then: one-record requests came at 20-27 thousand a second with one thread, 36-42 with two, 23-34 with four
+//! (the other client, 32 threads: 41-42), at 7-8 us each with one and two. An open loop shows it as late: look at "waited before it was sent".
 //!
 //! Topics that the run makes are deleted at its end, unless `--keep`. A run as fast as it goes fills disks: `-c retention.bytes=...`.
 //!
