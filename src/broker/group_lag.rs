@@ -1,4 +1,4 @@
-//! How far groups are behind, from what is in memory: nothing is read, asked or waited for.
+//! What groups amount to, for whoever watches: how far they are behind, from what is in memory: nothing is read, asked or waited for.
 //!
 //! A group's offsets are on the core that coordinates it, the ends of what it reads on the cores that lead those partitions. So each
 //! core gives what it has, [`Broker::committed_offsets`] and [`Broker::consumable_end`], copied out like its
@@ -8,6 +8,7 @@
 use crate::base::ids::TopicPartition;
 use crate::base::offset::Offset;
 use crate::broker::broker::Broker;
+use crate::coordinator::groups::Groups;
 
 /// What a group has committed for a partition that exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +56,11 @@ impl Broker {
                 committed: Offset(one.offset),
             })
         })
+    }
+
+    /// What the groups that this core coordinates keep in memory, about: members and what is stored.
+    pub fn group_memory_bytes(&self) -> usize {
+        self.serving_groups().map(Groups::memory_bytes).map(|(members, stored)| members + stored).sum()
     }
 
     /// Where consumers stand when they have read all that they may see; `None`: another core leads the partition.

@@ -289,6 +289,41 @@ fn c39_members_that_never_sync_are_given_up() {
     assert_eq!(heartbeat(&mut world, one, "g", &first, 2), 25);
 }
 
+/// C39: assignments that no record can hold are refused with Kafka's error (-1), and the group begins anew; those for members that nobody knows
+/// are left out, however many. Nothing of it stays in memory.
+#[test]
+fn c39_huge_assignments_are_refused() {
+    let mut world = World::new(1, &[QUICK]);
+    let client = coordinator(&mut world, "g");
+    let id = first_member(&mut world, client, "g");
+    let follower = world.connect(0);
+    let other = begin_join(&mut world, follower, &join("g", ""));
+    let rejoin = |world: &mut World, generation: i32| {
+        let joined = world.call(client, 9, &join("g", &id));
+        assert_eq!((joined.error_code, joined.generation_id), (0, generation));
+    };
+    rejoin(&mut world, 2);
+    assert_eq!(world.receive::<JoinGroupRequest>(follower).error_code, 0);
+    world.send(follower, 5, &sync("g", &other, 2, &[]));
+    let mut huge = sync("g", &id, 2, &[(&id, "a"), (&other, "b")]);
+    huge.assignments[1].assignment = vec![7; 2 << 20].into();
+    assert_eq!(world.call(client, 5, &huge).error_code, -1);
+    assert_eq!(world.receive::<SyncGroupRequest>(follower).error_code, -1);
+    assert_eq!(state_of(&mut world, client, "g"), ("PreparingRebalance".to_string(), 2));
+    world.send(follower, 9, &join("g", &other));
+    rejoin(&mut world, 3);
+    assert_eq!(world.receive::<JoinGroupRequest>(follower).error_code, 0);
+    world.send(follower, 5, &sync("g", &other, 3, &[]));
+    let strangers: Vec<String> = (0..10_000).map(|number| format!("stranger-{number}")).collect();
+    let nothing = "0123456789".repeat(10);
+    let mut many: Vec<(&str, &str)> = strangers.iter().map(|id| (id.as_str(), nothing.as_str())).collect();
+    many.extend([(id.as_str(), "a"), (other.as_str(), "b")]);
+    assert_eq!(world.call(client, 5, &sync("g", &id, 3, &many)).assignment, "a");
+    assert_eq!(world.receive::<SyncGroupRequest>(follower).assignment, "b");
+    assert_eq!(state_of(&mut world, client, "g"), ("Stable".to_string(), 2));
+    assert!(world.brokers[0].group_memory_bytes() < 16 << 10, "{} bytes", world.brokers[0].group_memory_bytes());
+}
+
 /// C40: 27 while members join, 0 while they wait for the leader; 22 and 25. JoinGroup, SyncGroup and commits keep a session up too; without
 /// any of them it ends.
 #[test]
