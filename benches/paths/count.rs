@@ -74,6 +74,11 @@ fn count_one(name: &str, profiles: &Path) -> Result<u64, String> {
         .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         // When memory goes back to the kernel depends on the clock.
         .env("MIMALLOC_PURGE_DELAY", "-1")
+        // callgrind takes each byte of a `rep movsb` for an instruction, and when the C library uses it depends on the processor.
+        .env(
+            "GLIBC_TUNABLES",
+            "glibc.cpu.x86_rep_movsb_threshold=0x40000000:glibc.cpu.x86_rep_stosb_threshold=0x40000000",
+        )
         .output()
         .map_err(|error| format!("valgrind does not start: {error}"))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
