@@ -141,25 +141,45 @@ impl FrameBody {
         (prefix + batch).next_multiple_of(ALIGN) as u64
     }
 
-    fn put_prefix(&self, out: &mut BytesMut) {
+    fn put_prefix(&self, out: &mut Prefix) {
         match self {
             FrameBody::Append { partition, leader_epoch, base, end, .. } => {
-                put_partition(out, *partition);
-                out.put_i32(leader_epoch.0);
-                out.put_i64(base.0);
-                out.put_i64(end.0);
+                out.put_partition(*partition);
+                out.put(leader_epoch.0.to_be_bytes());
+                out.put(base.0.to_be_bytes());
+                out.put(end.0.to_be_bytes());
             }
             FrameBody::Truncate { partition, end: offset } | FrameBody::LogStart { partition, start: offset } => {
-                put_partition(out, *partition);
-                out.put_i64(offset.0);
+                out.put_partition(*partition);
+                out.put(offset.0.to_be_bytes());
             }
             FrameBody::Mark => {}
             FrameBody::Boot { checkpoint, accepted_end } => {
-                out.put_u64(*checkpoint);
-                out.put_u8(u8::from(accepted_end.is_some()));
-                out.put_u64(accepted_end.unwrap_or_default().0);
+                out.put(checkpoint.to_be_bytes());
+                out.put([u8::from(accepted_end.is_some())]);
+                out.put(accepted_end.unwrap_or_default().0.to_be_bytes());
             }
         }
+    }
+}
+
+/// The bytes of a frame before its batch, put together on the stack: a buffer that can grow asks at each field whether it must.
+struct Prefix {
+    bytes: [u8; HEADER_BYTES + APPEND_PREFIX_BYTES],
+    length: usize,
+}
+
+impl Prefix {
+    #[inline(always)]
+    fn put<const N: usize>(&mut self, field: [u8; N]) {
+        self.bytes[self.length..self.length + N].copy_from_slice(&field);
+        self.length += N;
+    }
+
+    #[inline(always)]
+    fn put_partition(&mut self, partition: TopicPartition) {
+        self.put(partition.topic.0);
+        self.put(partition.partition.to_be_bytes());
     }
 }
 
@@ -176,28 +196,28 @@ pub fn take_partition(from: &mut Decoder<'_>) -> Option<TopicPartition> {
 
 /// Appends the frame without its record batch to `out`; the caller puts the batch behind it. The bytes up to [`ALIGN`] are the caller's too.
 pub fn encode_prefix(place: &FramePlace, body: &FrameBody, out: &mut BytesMut) {
-    let start = out.len();
+    let mut prefix = Prefix { bytes: [0; HEADER_BYTES + APPEND_PREFIX_BYTES], length: 0 };
     let (prefix_bytes, batch_bytes) = body.sizes();
-    out.put_u32(MAGIC);
-    out.put_u8(VERSION);
-    out.put_u8(body.kind());
-    out.put_u16(0);
-    out.put_u32(u32::try_from(prefix_bytes + batch_bytes).expect("a frame fits a journal file"));
-    out.put_u32(0);
-    out.put_u32(place.generation);
-    out.put_u32(place.boot);
-    out.put_u64(place.boot_first.0);
-    out.put_u64(place.salt);
-    out.put_u64(place.file_first.0);
-    out.put_u64(place.sequence.0);
-    out.put_u64(place.durable_mark.0);
-    body.put_prefix(out);
-    assert_eq!(out.len() - start, prefix_bytes);
-    let mut checksum = checksum_of_prefix(&out[start..]);
+    prefix.put(MAGIC.to_be_bytes());
+    prefix.put([VERSION, body.kind(), 0, 0]);
+    prefix.put(u32::try_from(prefix_bytes + batch_bytes).expect("a frame fits a journal file").to_be_bytes());
+    prefix.put([0; 4]);
+    prefix.put(place.generation.to_be_bytes());
+    prefix.put(place.boot.to_be_bytes());
+    prefix.put(place.boot_first.0.to_be_bytes());
+    prefix.put(place.salt.to_be_bytes());
+    prefix.put(place.file_first.0.to_be_bytes());
+    prefix.put(place.sequence.0.to_be_bytes());
+    prefix.put(place.durable_mark.0.to_be_bytes());
+    body.put_prefix(&mut prefix);
+    assert_eq!(prefix.length, prefix_bytes);
+    let bytes = &mut prefix.bytes[..prefix_bytes];
+    let mut checksum = checksum_of_prefix(bytes);
     if let FrameBody::Append { batch, .. } = body {
         checksum = record_batch::append_to_checksum(checksum, batch);
     }
-    out[start + 12..start + 16].copy_from_slice(&checksum.to_be_bytes());
+    bytes[12..16].copy_from_slice(&checksum.to_be_bytes());
+    out.extend_from_slice(bytes);
 }
 
 fn checksum_of_prefix(frame: &[u8]) -> u32 {
