@@ -11,7 +11,6 @@ use crate::base::ids::CoreId;
 use crate::broker::broker::Broker;
 use crate::broker::event::Effect;
 use crate::broker::message::Message;
-use crate::log::core_log::Appendable;
 
 /// How far the stop got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +36,7 @@ impl Broker {
         if self.is_stopping() {
             return;
         }
-        let clean = self.log.appendable() != Appendable::ReadOnly;
+        let clean = !self.log.is_read_only();
         self.stop = StopStep::Draining { clean };
         let (clients, forwarded) = self.sessions.connections();
         for connection in clients {

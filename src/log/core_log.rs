@@ -168,6 +168,11 @@ impl CoreLog {
         self.appendable_bytes(SMALL_APPEND_BYTES)
     }
 
+    /// True if nothing will be appended any more before a restart.
+    pub fn is_read_only(&self) -> bool {
+        self.journal.failure().is_some() || self.stopping
+    }
+
     /// May a batch of this size be appended now? After `Paused`, `LogNotice::Writable` says when it may.
     pub fn appendable_for(&mut self, bytes: u64) -> Appendable {
         let appendable = self.appendable_bytes(bytes);
@@ -178,7 +183,7 @@ impl CoreLog {
     }
 
     fn appendable_bytes(&self, bytes: u64) -> Appendable {
-        if self.journal.failure().is_some() || self.stopping {
+        if self.is_read_only() {
             return Appendable::ReadOnly;
         }
         let reserve = self.pinned_bytes + bytes + DISK_RESERVE_FILES * self.settings.journal_file_bytes;

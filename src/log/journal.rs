@@ -58,6 +58,7 @@ pub struct JournalFile {
 /// Frames that will be one write.
 #[derive(Debug)]
 struct Group {
+    /// The very one of its file.
     path: Arc<str>,
     offset: u64,
     data: Gather,
@@ -237,11 +238,12 @@ impl Journal {
 
     /// Files of earlier boots that are still needed.
     pub fn dead_files(&self) -> usize {
-        self.files.iter().filter(|file| file.boot != self.boot).count()
+        self.files.len() - self.own_files()
     }
 
+    /// They are behind those of earlier boots.
     fn own_files(&self) -> usize {
-        self.files.len() - self.dead_files()
+        self.files.iter().rev().take_while(|file| file.boot == self.boot).count()
     }
 
     fn ring_bytes(&self) -> u64 {
@@ -256,7 +258,7 @@ impl Journal {
     fn position(&self) -> u64 {
         let file = self.files.back().expect("there is always a file being filled");
         match self.groups.back() {
-            Some(group) if group.path == file.path => group.offset + group.data.len() as u64,
+            Some(group) if Arc::ptr_eq(&group.path, &file.path) => group.offset + group.data.len() as u64,
             _ => file.used,
         }
     }
@@ -271,11 +273,10 @@ impl Journal {
         let frame = bytes + 256;
         // Without a spare (it is being zeroed) the rest of this file is all there is, for control frames too.
         let kept_free = if self.spares.is_empty() { self.file_bytes / CONTROL_FILE_DIVISOR } else { 0 };
-        let fits_file = block_ceil(self.position()) + frame + kept_free <= self.file_bytes;
-        let used_after = match fits_file {
-            true => self.used_bytes() + frame,
-            false => self.own_files() as u64 * self.file_bytes + frame,
-        };
+        let (own_files, position) = (self.own_files() as u64, self.position());
+        let fits_file = block_ceil(position) + frame + kept_free <= self.file_bytes;
+        let used = if fits_file { (own_files - 1) * self.file_bytes + position } else { own_files * self.file_bytes };
+        let used_after = used + frame;
         self.failed.is_none()
             && self.flushed >= self.boot_first
             && used_after * 100 <= self.ring_bytes() * RING_APPEND_PERCENT_MAX
@@ -336,7 +337,7 @@ impl Journal {
         let path = file.path.clone();
         let bytes = body.padded_bytes();
         let fits = self.groups.back().is_some_and(|group| {
-            group.path == path && group.data.len() as u64 + bytes <= JOURNAL_WRITE_BYTES_MAX as u64
+            Arc::ptr_eq(&group.path, &path) && group.data.len() as u64 + bytes <= JOURNAL_WRITE_BYTES_MAX as u64
         });
         if !fits {
             let offset = block_ceil(position);

@@ -12,7 +12,6 @@ use crate::base::ids::TopicPartition;
 use crate::broker::api::{Api, Context, Outcome};
 use crate::broker::broker::Broker;
 use crate::broker::forwarding::{PartAnswer, PartRequest};
-use crate::log::core_log::Appendable;
 use crate::metadata::topics::Topic;
 use crate::wire::api::ApiKey;
 use crate::wire::messages::{
@@ -48,7 +47,7 @@ impl Api for DescribeLogDirs {
             dir.total_bytes = space.total_bytes as i64;
             dir.usable_bytes = space.free_bytes as i64;
         }
-        if broker.log.appendable() == Appendable::ReadOnly {
+        if broker.log.is_read_only() {
             dir.error_code = ErrorCode::KafkaStorageError.code();
         }
         let response = DescribeLogDirsResponse::default().with_results(vec![dir]);

@@ -215,7 +215,7 @@ impl ProduceRun {
     /// Drops the waits that are over. A request that was held may find that some of them will never be: their topic was deleted
     /// meanwhile, or the journal failed.
     fn settle_waits(&mut self, log: &CoreLog) {
-        let read_only = log.appendable() == Appendable::ReadOnly;
+        let read_only = log.is_read_only();
         let topics = &mut self.response.topics;
         self.waits.retain(|wait| {
             let refusal = match log.offsets(wait.partition) {
