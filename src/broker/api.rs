@@ -244,7 +244,7 @@ pub(super) fn run_part(broker: &mut Broker, context: &Context, request: PartRequ
 /// Goes on with a request that was held.
 pub(super) fn resume(broker: &mut Broker, context: &Context, held: Held, now: Now) -> Outcome {
     match held {
-        Held::Produce(run) => produce::advance(broker, context, run, now),
+        Held::Produce(run) => produce::advance(broker, context, *run, now),
         Held::ListOffsets(request) => list_offsets::ListOffsets::handle(broker, context, request, now),
         Held::OffsetForLeaderEpoch(request) => {
             offset_for_leader_epoch::OffsetForLeaderEpoch::handle(broker, context, request, now)

@@ -19,7 +19,7 @@ use crate::broker::coordinators::Coordinators;
 use crate::broker::counters::Counters;
 use crate::broker::delayed::fetch::DelayedFetches;
 use crate::broker::delayed::flush::DelayedDeletes;
-use crate::broker::delayed::produce::DelayedProduce;
+use crate::broker::delayed::produce::{DelayedProduce, Released};
 use crate::broker::delayed::search::DelayedSearches;
 use crate::broker::event::{Effect, Event};
 use crate::broker::fetch_session::FetchSessions;
@@ -83,6 +83,8 @@ pub struct Broker {
     appended_at_report: u64,
     next_scan_ns: u64,
     pub(super) effects: VecDeque<Effect>,
+    /// Empty between two uses: most notices release an answer.
+    pub(super) released: Vec<Released>,
     pub(super) counters: Counters,
 }
 
@@ -134,6 +136,7 @@ impl Broker {
             appended_at_report: 0,
             next_scan_ns: 0,
             effects: VecDeque::new(),
+            released: Vec::new(),
             counters: Counters::default(),
         };
         broker.configure_machine();

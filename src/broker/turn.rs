@@ -17,6 +17,9 @@ use crate::metadata::delta::Delta;
 use crate::metadata::image::Image;
 use std::sync::Arc;
 
+/// A list that grew longer is not kept: a failed disk releases everything at once.
+const RELEASED_KEPT_MAX: usize = 1_024;
+
 impl Broker {
     /// Deals with everything that came up; true if anything did.
     pub(super) fn settle(&mut self, now: Now) -> bool {
@@ -53,7 +56,7 @@ impl Broker {
     }
 
     fn notice(&mut self, notice: LogNotice, now: Now) {
-        let mut released = Vec::new();
+        let mut released = std::mem::take(&mut self.released);
         match notice {
             LogNotice::HighWatermark { partition, high_watermark } => {
                 self.advance(partition, high_watermark, &mut released);
@@ -95,9 +98,12 @@ impl Broker {
     }
 
     /// Sends answers that were parked.
-    pub(super) fn release(&mut self, released: Vec<Released>) {
-        for (slot, answer) in released {
+    pub(super) fn release(&mut self, mut released: Vec<Released>) {
+        for (slot, answer) in released.drain(..) {
             self.sessions.answer_flushed(slot, answer, &mut self.effects);
+        }
+        if (1..=RELEASED_KEPT_MAX).contains(&released.capacity()) {
+            self.released = released;
         }
     }
 

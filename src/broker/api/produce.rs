@@ -74,35 +74,31 @@ impl Api for Produce {
     fn handle(broker: &mut Broker, context: &Context, mut request: ProduceRequest, now: Now) -> Outcome {
         request.unite_repeated();
         let topics = Vec::with_capacity(request.topics.len());
+        let waits = Vec::with_capacity(request.topics.first().map_or(0, |topic| topic.partitions.len()));
         let run = ProduceRun {
             response: ProduceResponse { topics, ..ProduceResponse::default() },
             request,
             topic_at: 0,
             partition_at: 0,
-            waits: Vec::new(),
+            waits,
             failed: false,
             misrouted: Vec::new(),
             inspection: Inspected::NotYet,
         };
-        advance(broker, context, Box::new(run), now)
+        advance(broker, context, run, now)
     }
 }
 
 /// Appends until everything is appended or something has to be waited for.
-pub(in crate::broker) fn advance(
-    broker: &mut Broker,
-    context: &Context,
-    mut run: Box<ProduceRun>,
-    now: Now,
-) -> Outcome {
+pub(in crate::broker) fn advance(broker: &mut Broker, context: &Context, mut run: ProduceRun, now: Now) -> Outcome {
     while run.topic_at < run.request.topics.len() {
         if let Err(wait) = run.append_topic(broker, context, now) {
-            return Outcome::Held(Held::Produce(run), wait);
+            return Outcome::Held(Held::Produce(Box::new(run)), wait);
         }
         run.topic_at += 1;
         run.partition_at = 0;
     }
-    (*run).finish(broker, context, now)
+    run.finish(broker, context, now)
 }
 
 /// What one partition needs to know of its topic.
@@ -116,11 +112,12 @@ impl ProduceRun {
         let requested = &mut self.request.topics[self.topic_at];
         if self.response.topics.len() == self.topic_at {
             let partitions = Vec::with_capacity(requested.partitions.len());
-            self.response.topics.push(ProduceResponseTopic { name: requested.name.clone(), partitions });
+            // From here on the name is the answer's.
+            self.response.topics.push(ProduceResponseTopic { name: std::mem::take(&mut requested.name), partitions });
         }
+        let ProduceResponseTopic { name, partitions: answers } = &mut self.response.topics[self.topic_at];
         let Broker { core, image, log, topics, counters, effects, .. } = broker;
-        let target =
-            image.topic_by_name(&requested.name).map(|topic| Target { topic, settings: topics.settings(topic) });
+        let target = image.topic_by_name(name).map(|topic| Target { topic, settings: topics.settings(topic) });
         while let Some(partition) = requested.partitions.get_mut(self.partition_at) {
             let index = partition.index;
             let led = check_target(self.request.acks, target.as_ref())
@@ -153,7 +150,6 @@ impl ProduceRun {
                     }
                 }
             };
-            let answers = &mut self.response.topics[self.topic_at].partitions;
             match done {
                 Ok(appended) => {
                     counters.appended_batches += u64::from(!appended.duplicate);
@@ -169,7 +165,7 @@ impl ProduceRun {
                     {
                         self.misrouted.push(core);
                     }
-                    answers.push(refusal.answer(&requested.name, index));
+                    answers.push(refusal.answer(name, index));
                 }
             }
             self.inspection = Inspected::NotYet;
