@@ -1,5 +1,6 @@
 //! Floor 0: ids, offsets, limits, error codes, configuration keys, the seam to storage. Knows no state.
 
+pub mod checksum;
 pub mod clock;
 pub mod config;
 pub mod decode;

@@ -6,6 +6,7 @@
 //! 35 max timestamp i64 | 43 producer id i64 | 51 producer epoch i16 | 53 base sequence i32 | 57 record count i32 | 61 records
 //! ```
 
+use crate::base::checksum;
 use crate::base::error_code::ErrorCode;
 use std::ops::Range;
 
@@ -13,9 +14,8 @@ use std::ops::Range;
 pub const HEADER_BYTES: usize = 61;
 /// First byte that a batch's CRC covers.
 const CRC_COVERS_FROM: usize = 21;
-/// From here on combining two checksums (11 us) costs less than walking the batch (8 us from the nearest cache, three times that from
-/// memory).
-const COMBINED_BYTES_MIN: usize = 256 * 1024;
+/// From here on combining two checksums (90 ns) costs less than walking the batch (140 ns from the nearest cache).
+const COMBINED_BYTES_MIN: usize = 4 * 1024;
 /// Bytes before the batch length counts: base offset and the length itself.
 pub const LENGTH_PREFIX_BYTES: usize = 12;
 
@@ -149,7 +149,7 @@ pub fn append_to_checksum(checksum: u32, batch: &[u8]) -> u32 {
     }
     let (before, covered) = batch.split_at(CRC_COVERS_FROM);
     let crc = u32::from_be_bytes(field(before, 17));
-    crc32c::crc32c_combine(crc32c::crc32c_append(checksum, before), crc, covered.len())
+    checksum::combine(crc32c::crc32c_append(checksum, before), crc, covered.len())
 }
 
 /// Writes base offset and leader epoch into the batch; both lie outside the CRC.

@@ -149,7 +149,8 @@ fn batches_are_walked_in_order() {
 
 #[test]
 fn a_checksum_goes_on_over_a_batch_as_if_it_were_walked() {
-    for payload_bytes in [0, 1, 100_000, COMBINED_BYTES_MIN - HEADER_BYTES, COMBINED_BYTES_MIN, 3_000_001] {
+    let from = COMBINED_BYTES_MIN - HEADER_BYTES;
+    for payload_bytes in [0, 1, 5_000, from - 1, from, 100_000, 3_000_001] {
         let payload: Vec<u8> = (0..payload_bytes).map(|at| (at * 31 % 251) as u8).collect();
         let mut batch = batch(1, &payload);
         stamp(&mut batch, 77, 5);
