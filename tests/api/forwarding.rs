@@ -396,15 +396,18 @@ fn parts_under_way_are_bounded_and_nobody_turns_idly_meanwhile() {
 /// there is, and everybody else is served all the while.
 #[test]
 fn c11_fetches_that_wait_on_several_cores_are_bounded() {
-    let (mut world, clients) = started();
+    // Memory for the first rounds of all of them: they are begun in few turns.
+    let mut world = World::new(2, &[("fetch.memory.bytes", "1099511627776")]);
+    let clients = [world.connect(0), world.connect(1)];
+    world.create_topic(clients[0], "t", 4, &[]);
     let both = [partition_on(&world, 0, 0), partition_on(&world, 1, 0)];
     let per_client = 128;
     let readers: Vec<_> = (0..WAITING_FETCHES_FORWARDED_MAX / per_client).map(|_| world.connect(0)).collect();
-    let wait = fetch_request(1 << 20, 60_000, &both.map(|one| ("t", one, 0)));
+    let wait = fetch_request(1 << 20, 60_000, &both.map(|one| ("t", one, 0))).with_max_bytes(1 << 20);
     for reader in &readers {
         (0..per_client).for_each(|_| world.post(*reader, 12, &wait));
-        world.run();
     }
+    world.run();
     assert_eq!(world.brokers[0].waiting_fetches_forwarded(), WAITING_FETCHES_FORWARDED_MAX);
     assert!(readers.iter().all(|reader| world.raw_answer(*reader).is_none()), "all of them wait");
     assert_eq!(world.brokers[0].forwarded_parts(), 0, "they are in nobody's way");
