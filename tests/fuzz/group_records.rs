@@ -127,6 +127,7 @@ fn judge_record(bytes: &[u8]) -> u64 {
     ))
 }
 
+#[allow(clippy::ptr_arg, reason = "the engine gives what may grow")]
 fn mend_batch(batch: &mut Vec<u8>, prng: &mut Prng) {
     if batch.len() < HEADER_BYTES || prng.percent(10) {
         return;
