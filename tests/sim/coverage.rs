@@ -35,6 +35,7 @@ pub const REQUIRED: &[&str] = &[
     "idle period",
     "segment created",
     "segment rolled",
+    "segment of state alone",
     "syncfs round",
     "checkpoint written",
     "DeleteRecords answered",

@@ -16,6 +16,7 @@ use corelane::log::core_log::CoreLog;
 use corelane::log::effect::{LogEffect, LogInput, Ticket};
 use corelane::log::journal_frame::{FrameBody, scan};
 use corelane::log::record_scan::RecordScan;
+use corelane::log::segment::ExtentHeader;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -351,8 +352,11 @@ pub fn frame_text(frame: &corelane::log::journal_frame::Frame) -> String {
 
 fn count_op(op: &FileOp, coverage: &mut Coverage) {
     match op {
-        FileOp::CreateNew(path, _) if is_segment(path) => {
+        FileOp::CreateNew(path, data) if is_segment(path) => {
             coverage.hit("segment created");
+            if ExtentHeader::decode(&data.to_vec()).is_some_and(|header| header.bytes == 0) {
+                coverage.hit("segment of state alone");
+            }
             if !path.ends_with("/00000000000000000000.segment") {
                 coverage.hit("segment rolled");
             }
