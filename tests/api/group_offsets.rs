@@ -291,6 +291,7 @@ fn offsets_do_not_pass_to_the_next_topic_of_the_name() {
 /// Lag comes out of what the cores have in memory, also where a group and what it reads are on different cores: 1,000 groups that have
 /// committed 10 partitions each take a few milliseconds.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "what it takes is printed, nothing depends on it")]
 fn lag_is_known_without_reading() {
     const GROUPS: usize = 1_000;
     const PARTITIONS: i32 = 10;

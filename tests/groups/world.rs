@@ -551,7 +551,7 @@ impl World {
         }
         self.generations.clear();
         let mut groups = Groups::new(self.settings, self.prng.next_u64());
-        let skipped = (self.plant == Plant::ReplaySkips).then(|| self.log.len() / 2);
+        let skipped = (self.plant == Plant::ReplaySkips).then_some(self.log.len() / 2);
         for (at, batch) in self.log.values().enumerate() {
             if skipped != Some(at) {
                 groups.replay(batch).expect("the coordinator's own log");
