@@ -214,7 +214,8 @@ impl Tail {
     pub fn timestamps(&self, from: Offset, until: Offset) -> impl Iterator<Item = (Offset, Offset, i64)> {
         let spans = self.spans.iter().flat_map(move |span| {
             let cut = (span.base < from && from < span.end) || (span.base < until && until < span.end);
-            let batches = span.batches().filter(move |_| cut).map(|batch| (batch.base, batch.end, batch.max_timestamp));
+            let batches = cut.then(|| span.batches()).into_iter().flatten();
+            let batches = batches.map(|batch| (batch.base, batch.end, batch.max_timestamp));
             let whole = (!cut).then_some((span.base, span.end, span.max_timestamp));
             whole.into_iter().chain(batches)
         });
