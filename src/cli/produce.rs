@@ -3,6 +3,7 @@
 mod input;
 mod json_line;
 
+use crate::cli::codec::{Codec, acks};
 use crate::cli::ending::{Ending, Trouble, complain};
 use crate::cli::escape::delimiter;
 use crate::cli::json::Json;
@@ -12,9 +13,8 @@ use crate::cli::table::Table;
 use crate::client::cluster::topic_words;
 use crate::client::failure::Failure;
 use crate::client::producer::{Delivered, Producer, Settings};
-use crate::wire::compression::Compression;
 use bytes::Bytes;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use input::{Cutting, Piece};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -74,25 +74,6 @@ pub struct Produce {
 /// A delimiter after its escapes were read.
 type DelimiterBytes = Vec<u8>;
 
-/// `--compression`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Codec {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
-
-fn acks(text: &str) -> Result<i16, String> {
-    match text {
-        "0" => Ok(0),
-        "1" => Ok(1),
-        "all" | "-1" => Ok(-1),
-        _ => Err("expected 0, 1 or all".to_string()),
-    }
-}
-
 /// A round is sent when nothing more came for this long, so that a line that somebody types goes out at once.
 const IDLE: Duration = Duration::from_millis(5);
 /// And at this age, however fast more comes.
@@ -106,7 +87,7 @@ impl Produce {
     pub fn run(self, environment: &[(String, String)]) -> Result<Ending, Trouble> {
         let settings = Settings {
             partition: self.partition,
-            compression: Compression { codec: self.compression as i16, gzip_level: -1 },
+            compression: self.compression.compression(),
             acks: self.acks,
             create: !self.no_create,
         };

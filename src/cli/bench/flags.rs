@@ -2,13 +2,13 @@
 
 use crate::cli::bench::preset::Preset;
 use crate::cli::bench::quantity::{Throughput, bytes, throughput};
+use crate::cli::codec::{Codec, acks};
 use crate::cli::ending::Trouble;
 use crate::cli::reach::{Form, Reach};
 use crate::cli::topic::pair;
 use crate::client::load::payload::Records;
 use crate::client::load::requests::Portion;
 use crate::client::load::run::{Crowd, Reading, Writing};
-use crate::wire::compression::Compression;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -80,23 +80,6 @@ pub(super) struct RecordFlags {
     /// Compresses batches, once for all
     #[arg(short = 'z', long, alias = "compression-codec", value_enum, value_name = "CODEC", default_value_t = Codec::None)]
     pub(super) compression: Codec,
-}
-
-/// `--compression`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Codec {
-    None,
-    Gzip,
-    Snappy,
-    Lz4,
-    Zstd,
-}
-
-impl Codec {
-    /// Kafka's word.
-    pub(super) fn name(self) -> &'static str {
-        ["none", "gzip", "snappy", "lz4", "zstd"][self as usize]
-    }
 }
 
 /// Who writes, and how.
@@ -207,15 +190,6 @@ pub(super) struct ResultFlags {
     /// Shows no progress
     #[arg(short, long)]
     pub(super) quiet: bool,
-}
-
-fn acks(text: &str) -> Result<i16, String> {
-    match text {
-        "0" => Ok(0),
-        "1" => Ok(1),
-        "all" | "-1" => Ok(-1),
-        _ => Err("expected 0, 1 or all".to_string()),
-    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -391,6 +365,6 @@ fn shape(records: &RecordFlags, preset: Option<&Preset>) -> Result<Records, Trou
         keys: records.keys.unwrap_or(1_000_000),
         batch_records: batch_records as usize,
         random_ratio,
-        compression: Compression { codec: records.compression as i16, gzip_level: -1 },
+        compression: records.compression.compression(),
     })
 }

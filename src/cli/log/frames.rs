@@ -2,6 +2,7 @@
 
 use crate::base::ids::TopicPartition;
 use crate::base::offset::Sequence;
+use crate::cli::codec;
 use crate::cli::ending::Trouble;
 use crate::cli::json::{self, Json};
 use crate::cli::log::{read_whole, reader};
@@ -177,8 +178,7 @@ impl Look {
             };
             let position = first + range.start as u64;
             let batch = bytes.slice(range);
-            let codec =
-                ["none", "gzip", "snappy", "lz4", "zstd"].get(header.codec() as usize).copied().unwrap_or("unknown");
+            let codec = codec::name(header.codec()).unwrap_or("unknown");
             let fields = vec![
                 ("base", number(header.base_offset)),
                 ("last", number(header.base_offset + i64::from(header.last_offset_delta))),
