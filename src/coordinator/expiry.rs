@@ -58,10 +58,8 @@ impl Group {
         let mut keys = Vec::new();
         for (topic, partitions) in &self.offsets {
             let known = topics(topic);
-            keys.extend(partitions.iter().filter(|(_, one)| !one.is_of(known)).map(|(partition, _)| {
-                let (group, topic) = (self.id.to_string(), topic.to_string());
-                GroupRecordKey::Offset { group, topic, partition: *partition }
-            }));
+            let gone = partitions.iter().filter(|(_, one)| !one.is_of(known));
+            keys.extend(gone.map(|(partition, _)| self.offset_key(topic, *partition)));
         }
         keys
     }
@@ -92,8 +90,7 @@ impl Group {
                     all = false;
                     continue;
                 }
-                let (group, topic) = (self.id.to_string(), topic.to_string());
-                keys.push(GroupRecordKey::Offset { group, topic, partition: *partition });
+                keys.push(self.offset_key(topic, *partition));
             }
         }
         if all && self.state == State::Empty && self.stored.is_some() {

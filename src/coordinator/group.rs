@@ -20,7 +20,7 @@
 use crate::base::ids::TopicId;
 use crate::coordinator::answers::{Caller, KnownTopic};
 use crate::coordinator::member::Member;
-use crate::wire::group_records::{GroupValue, MemberValue};
+use crate::wire::group_records::{GroupRecordKey, GroupValue, MemberValue};
 use crate::wire::messages::{JoinGroupResponse, JoinGroupResponseMember, StrBytes};
 use bytes::Bytes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -116,6 +116,11 @@ pub struct Group {
 }
 
 impl Group {
+    /// The key of what it commits for a partition.
+    pub(super) fn offset_key(&self, topic: &str, partition: i32) -> GroupRecordKey {
+        GroupRecordKey::Offset { group: self.id.to_string(), topic: topic.to_string(), partition }
+    }
+
     pub(super) fn new(id: Arc<str>, now_wall_ms: i64) -> Group {
         Group {
             id,

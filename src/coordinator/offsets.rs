@@ -129,15 +129,10 @@ impl Groups {
     pub(super) fn keys_of(&self, id: &str) -> BTreeSet<GroupRecordKey> {
         let mut keys = BTreeSet::new();
         let Some(group) = self.groups.get(id) else { return keys };
-        let group_id = || id.to_string();
         for (topic, partitions) in &group.offsets {
-            keys.extend(partitions.keys().map(|partition| GroupRecordKey::Offset {
-                group: group_id(),
-                topic: topic.to_string(),
-                partition: *partition,
-            }));
+            keys.extend(partitions.keys().map(|partition| group.offset_key(topic, *partition)));
         }
-        keys.extend(group.stored.is_some().then(|| GroupRecordKey::Group { group: group_id() }));
+        keys.extend(group.stored.is_some().then(|| GroupRecordKey::Group { group: id.to_string() }));
         if group.writes > 0 {
             keys.extend(open_keys(&self.outbox, id));
         }
@@ -203,8 +198,7 @@ impl Group {
                 expire_ms: lifetime_ms.map(|time| now_ms.saturating_add(time)),
                 topic_id: Some(known.id),
             };
-            let (group, topic) = (self.id.to_string(), topic.to_string());
-            let key = GroupRecordKey::Offset { group, topic, partition: one.partition_index };
+            let key = self.offset_key(topic, one.partition_index);
             records.push(KeyedRecord { key: key.encode(), value: Some(value.encode()) });
             ErrorCode::None
         });
@@ -261,8 +255,7 @@ impl Group {
                 if in_use {
                     return ErrorCode::GroupSubscribedToTopic;
                 }
-                let (group, topic) = (self.id.to_string(), topic.name.to_string());
-                let key = GroupRecordKey::Offset { group, topic, partition: index };
+                let key = self.offset_key(&topic.name, index);
                 records.extend(keys.contains(&key).then(|| tombstone(&key)));
                 ErrorCode::None
             };

@@ -162,8 +162,7 @@ impl Groups {
             }
             for (topic, partitions) in &group.offsets {
                 for (partition, committed) in partitions {
-                    let (group, topic) = (group.id.to_string(), topic.to_string());
-                    let key = GroupRecordKey::Offset { group, topic, partition: *partition }.encode();
+                    let key = group.offset_key(topic, *partition).encode();
                     let value = OffsetValue {
                         offset: committed.offset,
                         leader_epoch: committed.leader_epoch,
