@@ -214,14 +214,7 @@ fn settings() -> StartSettings {
         cluster_id: None,
         cores: 1,
         seed: 1,
-        log: LogSettings {
-            journal_files: config.journal_files,
-            journal_file_bytes: config.journal_file_bytes,
-            journal_zeroed: false,
-            journal_accept_loss: false,
-            retention_check_ms: config.retention_check_ms,
-            tail_cache_bytes: TAIL_CACHE_BYTES_LEAST,
-        },
+        log: LogSettings { journal_zeroed: false, ..LogSettings::of(&config, TAIL_CACHE_BYTES_LEAST) },
         broker: BrokerSettings::of(&config),
     }
 }

@@ -1,5 +1,6 @@
 //! What callers of a core's log give and get.
 
+use crate::base::config::Config;
 use crate::base::gather::Gather;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{Durability, Offset};
@@ -46,6 +47,20 @@ pub struct LogSettings {
     pub tail_cache_bytes: u64,
     /// Milliseconds between two looks for what need not be kept any more.
     pub retention_check_ms: u64,
+}
+
+impl LogSettings {
+    /// As configured; `tail_cache_bytes_auto` is what `tail.cache.bytes=auto` stands for.
+    pub fn of(config: &Config, tail_cache_bytes_auto: u64) -> LogSettings {
+        LogSettings {
+            journal_files: config.journal_files,
+            journal_file_bytes: config.journal_file_bytes,
+            journal_zeroed: config.journal_zeroed,
+            journal_accept_loss: config.journal_accept_loss,
+            tail_cache_bytes: config.tail_cache_bytes.unwrap_or(tail_cache_bytes_auto),
+            retention_check_ms: config.retention_check_ms,
+        }
+    }
 }
 
 /// What recovery has to know about the core.

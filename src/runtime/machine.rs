@@ -193,14 +193,7 @@ pub fn start_settings(config: &Config, cores: u16) -> StartSettings {
         cluster_id: config.cluster_id.clone(),
         cores,
         seed: uuid::Uuid::new_v4().as_u64_pair().0,
-        log: LogSettings {
-            journal_files: config.journal_files,
-            journal_file_bytes: config.journal_file_bytes,
-            journal_zeroed: config.journal_zeroed,
-            journal_accept_loss: config.journal_accept_loss,
-            retention_check_ms: config.retention_check_ms,
-            tail_cache_bytes: config.tail_cache_bytes.unwrap_or(tail_cache_bytes_auto),
-        },
+        log: LogSettings::of(config, tail_cache_bytes_auto),
         broker: BrokerSettings {
             log_dir: absolute(&config.data_dir),
             tail_cache_bytes_auto,

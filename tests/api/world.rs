@@ -426,14 +426,7 @@ fn settings(cores: u16, set: &[(&str, &str)], seed: u64) -> StartSettings {
         cluster_id: None,
         cores,
         seed,
-        log: LogSettings {
-            journal_files: config.journal_files,
-            journal_file_bytes: config.journal_file_bytes,
-            journal_zeroed: false,
-            journal_accept_loss: false,
-            retention_check_ms: config.retention_check_ms,
-            tail_cache_bytes: config.tail_cache_bytes.unwrap_or(TAIL_CACHE_BYTES_LEAST),
-        },
+        log: LogSettings { journal_zeroed: false, ..LogSettings::of(&config, TAIL_CACHE_BYTES_LEAST) },
         broker: BrokerSettings::of(&config),
     }
 }
