@@ -224,7 +224,7 @@ impl Broker {
         let Step::Reading { next, .. } = &mut seat.step else { return };
         let bytes = data.to_vec();
         let ends = Batches::new(&bytes).map_while(Result::ok);
-        let read_to = ends.map(|(_, header)| header.base_offset + i64::from(header.last_offset_delta) + 1).last();
+        let read_to = ends.map(|(_, header)| header.end_offset()).last();
         let replayed = seat.groups.replay(&bytes);
         match (read_to, replayed) {
             (Some(read_to), Ok(())) if read_to > next.0 => *next = Offset(read_to),

@@ -329,7 +329,7 @@ impl Reader {
             if !crc_matches(&batch, &header) {
                 return Err(self.unreadable(&span, "the checksum of the record batch does not match"));
             }
-            let end = header.base_offset.saturating_add(i64::from(header.last_offset_delta)).saturating_add(1);
+            let end = header.end_offset();
             let is_aborted = aborted.holds(&header, end);
             if end <= span.next {
                 continue;

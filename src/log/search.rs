@@ -277,8 +277,7 @@ impl PendingSearch {
         let mut batches = Vec::new();
         for bytes in run.slices() {
             for (range, header) in Batches::new(bytes).map(|batch| batch.expect("just checked")) {
-                let base = Offset(header.base_offset);
-                let end = base.plus(i64::from(header.last_offset_delta) + 1);
+                let (base, end) = (Offset(header.base_offset), Offset(header.end_offset()));
                 batches.push((base, end, header.max_timestamp, bytes.slice(range)));
             }
         }

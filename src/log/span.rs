@@ -79,8 +79,7 @@ impl Span {
     pub fn batches(&self) -> impl Iterator<Item = SpanBatch> {
         Batches::new(&self.bytes).map(|batch| {
             let (range, header) = batch.expect("checked when it was appended");
-            let base = Offset(header.base_offset);
-            let end = base.plus(i64::from(header.last_offset_delta) + 1);
+            let (base, end) = (Offset(header.base_offset), Offset(header.end_offset()));
             SpanBatch { base, end, max_timestamp: header.max_timestamp, bytes: self.bytes.slice(range) }
         })
     }
@@ -94,7 +93,7 @@ impl Span {
         let (mut start, mut stop) = (0, 0);
         for batch in Batches::new(&self.bytes) {
             let (range, header) = batch.expect("checked when it was appended");
-            let end = Offset(header.base_offset).plus(i64::from(header.last_offset_delta) + 1);
+            let end = Offset(header.end_offset());
             if end <= from {
                 (start, stop) = (range.end, range.end);
                 continue;

@@ -75,6 +75,11 @@ impl BatchHeader {
         self.attributes & CONTROL_BIT != 0
     }
 
+    /// Offset behind its last record. Of a header that nobody has checked it may be nonsense, but never an overflow.
+    pub fn end_offset(&self) -> i64 {
+        self.base_offset.saturating_add(i64::from(self.last_offset_delta)).saturating_add(1)
+    }
+
     /// Sent by an idempotent producer. Kafka takes every negative id for "none", not only -1.
     pub fn has_producer(&self) -> bool {
         self.producer_id >= 0

@@ -67,7 +67,7 @@ pub fn decode_all(bytes: &[u8]) -> Result<Vec<Seen>, String> {
             return Err(format!("bad CRC at byte {at}, base offset {}", header.base_offset));
         }
         let value = u64::from_be_bytes(batch[61..69].try_into().expect("8 bytes"));
-        let end = header.base_offset + i64::from(header.last_offset_delta) + 1;
+        let end = header.end_offset();
         seen.push(Seen { base: header.base_offset, end, epoch: header.leader_epoch, value, header });
         at += header.total_bytes;
     }

@@ -204,7 +204,7 @@ impl Taker<'_> {
             if is_read(span) {
                 break;
             }
-            let end = header.base_offset + i64::from(header.last_offset_delta) + 1;
+            let end = header.end_offset();
             if end <= span.next {
                 continue;
             }
