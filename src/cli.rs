@@ -13,6 +13,7 @@
 
 mod bench;
 mod cluster;
+mod codec;
 mod consume;
 mod dev_directory;
 pub mod ending;

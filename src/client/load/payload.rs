@@ -1,10 +1,11 @@
 //! Record batches that are encoded (and compressed) once and sent many times. What differs from one sending to the next lies in the
-//! 61 bytes of the header: timestamps, producer and sequence. The checksum covers them; that of the rest is known, and how far it
-//! moves the header's is a linear map ([`Template::head`]), so that nothing large is walked again.
+//! 61 bytes of the header: timestamps, producer and sequence. The checksum covers them; that of the rest is known, and the two are
+//! combined, so that nothing large is walked again.
 
+use crate::base::checksum;
 use crate::base::prng::Prng;
 use crate::wire::compression::Compression;
-use crate::wire::record_batch::HEADER_BYTES;
+use crate::wire::record_batch::{CRC_COVERS_FROM, HEADER_BYTES};
 use crate::wire::records::{BatchBuilder, Record, Sequence};
 use bytes::Bytes;
 
@@ -36,8 +37,6 @@ impl Records {
 const POOL_BYTES: usize = 4 << 20;
 /// Different batches.
 const BATCHES: std::ops::RangeInclusive<usize> = 2..=64;
-/// First byte that the checksum of a batch covers.
-const CRC_COVERS_FROM: usize = 21;
 
 /// Batches to choose from.
 #[derive(Debug)]
@@ -70,8 +69,6 @@ pub struct Template {
     head: [u8; HEADER_BYTES],
     records: Bytes,
     records_crc: u32,
-    /// What each bit of the header's checksum becomes behind the records.
-    moved: [u32; 32],
 }
 
 impl Template {
@@ -88,11 +85,7 @@ impl Template {
         let records = batch.slice(HEADER_BYTES..);
         let mut head = [0; HEADER_BYTES];
         head.copy_from_slice(&batch[..HEADER_BYTES]);
-        let mut moved = [0; 32];
-        for (bit, column) in moved.iter_mut().enumerate() {
-            *column = crc32c::crc32c_combine(1 << bit, 0, records.len());
-        }
-        Template { head, records_crc: crc32c::crc32c(&records), records, moved }
+        Template { head, records_crc: crc32c::crc32c(&records), records }
     }
 
     /// Bytes on the wire.
@@ -114,8 +107,8 @@ impl Template {
         head[51..53].copy_from_slice(&sequence.epoch.to_be_bytes());
         head[53..57].copy_from_slice(&sequence.first.to_be_bytes());
         let crc = crc32c::crc32c(&head[CRC_COVERS_FROM..]);
-        let moved = (0..32).filter(|bit| crc >> bit & 1 == 1).fold(0, |sum, bit| sum ^ self.moved[bit]);
-        head[17..21].copy_from_slice(&(moved ^ self.records_crc).to_be_bytes());
+        let crc = checksum::combine(crc, self.records_crc, self.records.len());
+        head[17..21].copy_from_slice(&crc.to_be_bytes());
         head
     }
 }
