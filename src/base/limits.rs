@@ -6,6 +6,8 @@ pub const JOURNAL_WRITES_IN_FLIGHT_MAX: usize = 4;
 pub const JOURNAL_WRITE_BYTES_MAX: usize = 512 * 1024;
 /// While a journal write is in flight, the next one starts once this many bytes wait (else it waits for the completion).
 pub const JOURNAL_WRITE_EAGER_BYTES: usize = 128 * 1024;
+/// Slices from this size on are written to the disk from where they lie, if their place in the file allows it.
+pub const DIRECT_BYTES_MIN: usize = 64 * 1024;
 /// What a journal file spends around one batch at most: its first frame, the batch's frame header, padding to the block.
 pub const JOURNAL_FRAME_OVERHEAD_BYTES_MAX: u64 = 8 * 1024;
 /// Share of the ring, in percent, at which appends pause (S6).

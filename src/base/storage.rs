@@ -7,6 +7,7 @@
 //! Paths are relative to the data directory, with `/` between names.
 
 use crate::base::gather::Gather;
+use crate::base::limits::DIRECT_BYTES_MIN;
 use bytes::Bytes;
 
 /// Block to which every write is aligned and padded (O_DIRECT, D7).
@@ -15,6 +16,16 @@ pub const BLOCK_BYTES: u64 = 4096;
 /// `bytes` rounded up to whole blocks.
 pub fn block_ceil(bytes: u64) -> u64 {
     bytes.div_ceil(BLOCK_BYTES) * BLOCK_BYTES
+}
+
+/// Bytes to leave out before `slice`, whose place in its file would be `position`, so that it comes to lie as far behind a block border
+/// there as in memory: the runtime writes it without a copy then. None before slices that are not worth it; less than a block.
+pub fn filler(slice: &[u8], position: u64) -> usize {
+    if slice.len() < DIRECT_BYTES_MIN {
+        return 0;
+    }
+    let block = BLOCK_BYTES as usize;
+    (slice.as_ptr() as usize % block + block - position as usize % block) % block
 }
 
 /// Why an operation failed.

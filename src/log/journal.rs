@@ -19,11 +19,9 @@
 //! - J6 (D3): after a failed write or flush nothing is written any more and `flushed` stands still.
 
 use crate::base::clock::Now;
-use crate::base::gather::Gather;
 use crate::base::latency::Latency;
 use crate::base::limits::{
-    JOURNAL_WRITE_BYTES_MAX, JOURNAL_WRITE_EAGER_BYTES, JOURNAL_WRITES_IN_FLIGHT_MAX, MARK_AFTER_MS,
-    RING_APPEND_PERCENT_MAX,
+    JOURNAL_WRITE_EAGER_BYTES, JOURNAL_WRITES_IN_FLIGHT_MAX, MARK_AFTER_MS, RING_APPEND_PERCENT_MAX,
 };
 use crate::base::offset::Sequence;
 use crate::base::storage::{FileOp, FilesDone, StorageError, block_ceil};
@@ -31,7 +29,8 @@ use crate::log::effect::{LogEffect, Ticket};
 use crate::log::effect_queue::EffectQueue;
 use crate::log::group_time::GroupTime;
 use crate::log::journal_frame::{FrameBody, FramePlace, encode, salt};
-use bytes::{Bytes, BytesMut};
+use crate::log::journal_group::Group;
+use bytes::BytesMut;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -53,20 +52,6 @@ pub struct JournalFile {
     salt: u64,
     /// Bytes given out, up to the end of the last closed group.
     used: u64,
-}
-
-/// Frames that will be one write.
-#[derive(Debug)]
-struct Group {
-    /// The very one of its file.
-    path: Arc<str>,
-    offset: u64,
-    data: Gather,
-    last: Sequence,
-    /// When its first frame was pushed; before the first turn there is no clock.
-    pushed: Option<Now>,
-    /// Somebody waits for the write alone.
-    ends_with_write: bool,
 }
 
 #[derive(Debug)]
@@ -258,7 +243,7 @@ impl Journal {
     fn position(&self) -> u64 {
         let file = self.files.back().expect("there is always a file being filled");
         match self.groups.back() {
-            Some(group) if Arc::ptr_eq(&group.path, &file.path) => group.offset + group.data.len() as u64,
+            Some(group) if Arc::ptr_eq(&group.path, &file.path) => group.end(),
             _ => file.used,
         }
     }
@@ -268,11 +253,15 @@ impl Journal {
         file_bytes.saturating_sub(4096 + 256)
     }
 
+    /// Without a spare (it is being zeroed) the rest of this file is all there is, for control frames too.
+    fn kept_free(&self) -> u64 {
+        if self.spares.is_empty() { self.file_bytes / CONTROL_FILE_DIVISOR } else { 0 }
+    }
+
     /// May a batch of `bytes` be appended now (J4)?
     pub fn has_room_for_append(&self, bytes: u64) -> bool {
         let frame = bytes + 256;
-        // Without a spare (it is being zeroed) the rest of this file is all there is, for control frames too.
-        let kept_free = if self.spares.is_empty() { self.file_bytes / CONTROL_FILE_DIVISOR } else { 0 };
+        let kept_free = self.kept_free();
         let (own_files, position) = (self.own_files() as u64, self.position());
         let fits_file = block_ceil(position) + frame + kept_free <= self.file_bytes;
         let used = if fits_file { (own_files - 1) * self.file_bytes + position } else { own_files * self.file_bytes };
@@ -322,8 +311,16 @@ impl Journal {
         let sequence = self.next;
         self.next = sequence.next();
         let position = self.position();
+        let kept_free = self.kept_free();
         let file = self.files.back_mut().expect("there is always a file being filled");
         file.last = sequence;
+        let path = file.path.clone();
+        let bytes = body.padded_bytes();
+        let fits = self.groups.back().is_some_and(|group| group.takes(&path, bytes));
+        let at = if fits { position } else { block_ceil(position) };
+        // Room for it is not asked for anywhere, so it takes none that is scarce.
+        let filler = body.filler(at);
+        let has_room = at + bytes + u64::from(filler) + kept_free <= self.file_bytes;
         let place = FramePlace {
             generation: self.generation,
             boot: self.boot,
@@ -332,31 +329,14 @@ impl Journal {
             file_first: file.first,
             sequence,
             durable_mark: self.flushed,
+            filler: if has_room { filler } else { 0 },
         };
         self.last_mark = self.last_mark.max(self.flushed);
-        let path = file.path.clone();
-        let bytes = body.padded_bytes();
-        let fits = self.groups.back().is_some_and(|group| {
-            Arc::ptr_eq(&group.path, &path) && group.data.len() as u64 + bytes <= JOURNAL_WRITE_BYTES_MAX as u64
-        });
         if !fits {
-            let offset = block_ceil(position);
-            self.groups.push_back(Group {
-                path,
-                offset,
-                data: Gather::new(),
-                last: sequence,
-                pushed: now,
-                ends_with_write: false,
-            });
+            self.groups.push_back(Group::at(path, at, sequence, now));
         }
         let (prefix, batch) = encode(&mut self.headers, &place, body);
-        let group = self.groups.back_mut().expect("just made");
-        let unpadded = prefix.len() + batch.len();
-        group.data.push(prefix);
-        group.data.push(batch);
-        group.data.push(PADDING.slice(..bytes as usize - unpadded));
-        group.last = sequence;
+        self.groups.back_mut().expect("just made").push(sequence, prefix, batch);
         sequence
     }
 
@@ -596,5 +576,3 @@ fn unlink(file: &JournalFile, effects: &mut EffectQueue) {
     let ticket = effects.ticket();
     effects.push(LogEffect::Files { ticket, ops: vec![FileOp::Unlink(file.path.to_string())] });
 }
-
-static PADDING: Bytes = Bytes::from_static(&[0; 8]);

@@ -1,7 +1,7 @@
 //! The bytes of a journal frame (format version 1). Integers are big-endian.
 //!
 //! ```text
-//!  0 magic u32 "CLJF" | 4 version u8 | 5 kind u8 | 6 reserved u16 | 8 length u32 (header and body, without padding)
+//!  0 magic u32 "CLJF" | 4 version u8 | 5 kind u8 | 6 filler u16 | 8 length u32 (header and body, without padding)
 //! 12 checksum u32 (CRC32C of everything but itself) | 16 generation u32 | 20 boot u32 | 24 first sequence of the boot u64
 //! 32 salt of the file u64 | 40 first sequence of the file u64 | 48 sequence u64 | 56 durable mark u64 | 64 body
 //! ```
@@ -9,18 +9,22 @@
 //! A frame starts at a multiple of 8; a write starts at a multiple of 4096. Bodies:
 //!
 //! ```text
-//! append, re-append  0 topic id 16 | 16 partition i32 | 20 leader epoch i32 | 24 base offset i64 | 32 end offset i64 | 40 record batch
+//! append, re-append  0 topic id 16 | 16 partition i32 | 20 leader epoch i32 | 24 base offset i64 | 32 end offset i64 | 40 filler, record batch
 //! truncate           0 topic id 16 | 16 partition i32 | 20 end offset i64
 //! log start          0 topic id 16 | 16 partition i32 | 20 log start offset i64
 //! extent             reserved for bulk that goes straight into a segment
 //! mark               empty
 //! boot (first frame of each file)  0 checkpoint number that allowed the reuse u64 | 8 first file of a boot? u8 | 9 accepted end u64
 //! ```
+//!
+//! The filler (zeros, less than a block) puts a large batch at a place in the file that is as far from a block border as its place in
+//! memory, so that direct I/O takes it from where it was received ([`filler`]).
 
 use crate::base::decode::Decoder;
 use crate::base::ids::{TopicId, TopicPartition};
 use crate::base::offset::{LeaderEpoch, Offset, Sequence};
 use crate::base::prng::Prng;
+use crate::base::storage::{BLOCK_BYTES, filler};
 use crate::wire::record_batch;
 use bytes::{BufMut, Bytes, BytesMut};
 
@@ -52,6 +56,8 @@ pub struct FramePlace {
     pub sequence: Sequence,
     /// Highest sequence known to be flushed when the frame was made (S4).
     pub durable_mark: Sequence,
+    /// Zeros before the record batch, less than a block.
+    pub filler: u16,
 }
 
 /// What a frame says.
@@ -135,10 +141,18 @@ impl FrameBody {
         }
     }
 
-    /// Bytes of the whole frame, padded to [`ALIGN`].
+    /// Bytes of the whole frame without filler, padded to [`ALIGN`].
     pub fn padded_bytes(&self) -> u64 {
         let (prefix, batch) = self.sizes();
         (prefix + batch).next_multiple_of(ALIGN) as u64
+    }
+
+    /// The filler with which the batch can be written from where it lies, if the frame begins at `position` of its file.
+    pub fn filler(&self, position: u64) -> u16 {
+        match self {
+            FrameBody::Append { batch, .. } => filler(batch, position + self.sizes().0 as u64) as u16,
+            _ => 0,
+        }
     }
 
     fn put_prefix(&self, out: &mut Prefix) {
@@ -194,13 +208,16 @@ pub fn take_partition(from: &mut Decoder<'_>) -> Option<TopicPartition> {
     Some(TopicPartition { topic: TopicId(from.id()?), partition: from.i32()? })
 }
 
-/// Appends the frame without its record batch to `out`; the caller puts the batch behind it. The bytes up to [`ALIGN`] are the caller's too.
+/// Appends the frame, filler included, without its record batch to `out`; the caller puts the batch behind it. The bytes up to [`ALIGN`] are the caller's too.
 pub fn encode_prefix(place: &FramePlace, body: &FrameBody, out: &mut BytesMut) {
     let mut prefix = Prefix { bytes: [0; HEADER_BYTES + APPEND_PREFIX_BYTES], length: 0 };
     let (prefix_bytes, batch_bytes) = body.sizes();
+    let filler = &FILLER[..usize::from(place.filler)];
+    let length = prefix_bytes + filler.len() + batch_bytes;
     prefix.put(MAGIC.to_be_bytes());
-    prefix.put([VERSION, body.kind(), 0, 0]);
-    prefix.put(u32::try_from(prefix_bytes + batch_bytes).expect("a frame fits a journal file").to_be_bytes());
+    prefix.put([VERSION, body.kind()]);
+    prefix.put(place.filler.to_be_bytes());
+    prefix.put(u32::try_from(length).expect("a frame fits a journal file").to_be_bytes());
     prefix.put([0; 4]);
     prefix.put(place.generation.to_be_bytes());
     prefix.put(place.boot.to_be_bytes());
@@ -212,13 +229,16 @@ pub fn encode_prefix(place: &FramePlace, body: &FrameBody, out: &mut BytesMut) {
     body.put_prefix(&mut prefix);
     assert_eq!(prefix.length, prefix_bytes);
     let bytes = &mut prefix.bytes[..prefix_bytes];
-    let mut checksum = checksum_of_prefix(bytes);
+    let mut checksum = crc32c::crc32c_append(checksum_of_prefix(bytes), filler);
     if let FrameBody::Append { batch, .. } = body {
         checksum = record_batch::append_to_checksum(checksum, batch);
     }
     bytes[12..16].copy_from_slice(&checksum.to_be_bytes());
     out.extend_from_slice(bytes);
+    out.extend_from_slice(filler);
 }
+
+static FILLER: [u8; BLOCK_BYTES as usize - 1] = [0; BLOCK_BYTES as usize - 1];
 
 fn checksum_of_prefix(frame: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c(&frame[..12]), &frame[16..])
@@ -257,7 +277,7 @@ pub fn decode(bytes: &Bytes, at: usize, key: Option<u64>) -> Option<(Frame, usiz
         return None;
     }
     let kind = fields.u8()?;
-    fields.i16()?;
+    let filler = u16::from_be_bytes([fields.u8()?, fields.u8()?]);
     let length = fields.u32()? as usize;
     let checksum = fields.u32()?;
     if length < HEADER_BYTES || length > rest.len() || checksum_of_prefix(&rest[..length]) != checksum {
@@ -271,22 +291,28 @@ pub fn decode(bytes: &Bytes, at: usize, key: Option<u64>) -> Option<(Frame, usiz
         file_first: Sequence(fields.u64()?),
         sequence: Sequence(fields.u64()?),
         durable_mark: Sequence(fields.u64()?),
+        filler,
     };
     if ![place.boot_first, place.file_first, place.sequence].into_iter().all(Sequence::is_of_a_frame) {
         return None;
     }
-    let body = decode_body(kind, &rest[HEADER_BYTES..length], || bytes.slice(at + HEADER_BYTES..at + length))?;
+    let body = decode_body(kind, filler.into(), &bytes.slice(at + HEADER_BYTES..at + length))?;
     Some((Frame { place, body }, length.next_multiple_of(ALIGN)))
 }
 
-fn decode_body(kind: u8, bytes: &[u8], slice: impl FnOnce() -> Bytes) -> Option<FrameBody> {
+fn decode_body(kind: u8, filler: usize, bytes: &Bytes) -> Option<FrameBody> {
     let mut fields = Decoder::new(bytes);
+    let is_append = matches!(kind, KIND_APPEND | KIND_REAPPEND);
+    if filler > if is_append { FILLER.len() } else { 0 } {
+        return None;
+    }
     match kind {
         KIND_APPEND | KIND_REAPPEND => {
             let partition = take_partition(&mut fields)?;
             let leader_epoch = LeaderEpoch(fields.i32()?);
             let (base, end) = (Offset(fields.i64()?), Offset(fields.i64()?));
-            let batch = slice().slice(APPEND_PREFIX_BYTES..);
+            fields.take(filler)?;
+            let batch = bytes.slice(APPEND_PREFIX_BYTES + filler..);
             if !is_stamped(&batch, leader_epoch, base, end) {
                 return None;
             }
@@ -357,7 +383,7 @@ const HEADER_PIECE_BYTES: usize = 16 * 1024;
 
 /// The bytes of a frame before its batch, and the batch; padding is the caller's. Headers are cut from `headers`.
 pub fn encode(headers: &mut BytesMut, place: &FramePlace, body: FrameBody) -> (Bytes, Bytes) {
-    if headers.capacity() < body.sizes().0 {
+    if headers.capacity() < body.sizes().0 + usize::from(place.filler) {
         *headers = BytesMut::with_capacity(HEADER_PIECE_BYTES);
     }
     encode_prefix(place, &body, headers);
@@ -381,6 +407,7 @@ mod tests {
             file_first: Sequence(5),
             sequence: Sequence(sequence),
             durable_mark: Sequence(6),
+            filler: 0,
         }
     }
 

@@ -11,6 +11,7 @@ mod group_time;
 mod index_load;
 pub mod journal;
 pub mod journal_frame;
+mod journal_group;
 mod journal_scan;
 pub mod leader_epochs;
 #[allow(clippy::module_inception, reason = "a partition's log, Kafka's word")]

@@ -6,7 +6,7 @@
 //! extent header, at a multiple of 4096
 //!  0 magic u32 "CLSX" | 4 version u8 | 5 reserved 3 | 8 checksum u32 (of the header but itself) | 12 boot u32
 //! 16 topic id 16 | 32 partition i32 | 36 base offset i64 | 44 end offset i64 | 52 first leader epoch i32
-//! 56 last leader epoch i32 | 60 reserved u32 | 64 bytes of the batches u64 | 72 reserved u64 | 80 record batches, padded to 8
+//! 56 last leader epoch i32 | 60 filler u32 | 64 bytes of the batches u64 | 72 reserved u64 | 80 filler, record batches, padded to 8
 //!
 //! state block, behind the batches
 //!  0 magic u32 "CLST" | 4 version u8 | 5 kind u8 (1 full, 2 delta) | 6 reserved u16 | 8 length u32
@@ -19,12 +19,14 @@
 //! padding to 4096
 //! ```
 //!
+//! The filler (less than a block) lets a large first batch be written from where it lies in memory, see [`filler`](crate::base::storage::filler).
 //! A full block holds the index of its segment so far and all producers; a delta holds what its extent added. Leader epochs are
 //! always complete. The first block of a segment is full, so a chain of blocks never leaves its file (S10).
 
 use crate::base::decode::Decoder;
 use crate::base::ids::TopicPartition;
 use crate::base::offset::{LeaderEpoch, Offset};
+use crate::base::storage::BLOCK_BYTES;
 use crate::log::journal_frame::{put_partition, take_partition};
 use crate::log::leader_epochs::LeaderEpochs;
 use crate::log::offset_index::{self, Run};
@@ -100,11 +102,18 @@ pub struct ExtentHeader {
     pub end: Offset,
     /// Leader epochs of first and last batch.
     pub epochs: (LeaderEpoch, LeaderEpoch),
+    /// Bytes between the header and the record batches, less than a block.
+    pub filler: u32,
     /// Bytes of the record batches.
     pub bytes: u64,
 }
 
 impl ExtentHeader {
+    /// Bytes of the extent before its record batches.
+    pub fn first_batch(&self) -> u64 {
+        EXTENT_HEADER_BYTES as u64 + u64::from(self.filler)
+    }
+
     /// The header's bytes.
     pub fn encode(&self) -> Bytes {
         let mut out = BytesMut::with_capacity(EXTENT_HEADER_BYTES);
@@ -117,7 +126,7 @@ impl ExtentHeader {
         out.put_i64(self.end.0);
         out.put_i32(self.epochs.0.0);
         out.put_i32(self.epochs.1.0);
-        out.put_u32(0);
+        out.put_u32(self.filler);
         out.put_u64(self.bytes);
         out.put_u64(0);
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&out[..8]), &out[12..]);
@@ -140,8 +149,8 @@ impl ExtentHeader {
         let partition = take_partition(&mut fields)?;
         let (base, end) = (Offset(fields.i64()?), Offset(fields.i64()?));
         let epochs = (LeaderEpoch(fields.i32()?), LeaderEpoch(fields.i32()?));
-        fields.u32()?;
-        Some(ExtentHeader { boot, partition, base, end, epochs, bytes: fields.u64()? })
+        let filler = fields.u32().filter(|filler| u64::from(*filler) < BLOCK_BYTES)?;
+        Some(ExtentHeader { boot, partition, base, end, epochs, filler, bytes: fields.u64()? })
     }
 }
 
@@ -260,7 +269,8 @@ mod tests {
     fn extent_headers_and_state_blocks_survive_the_round_trip_and_notice_every_flip() {
         let partition = TopicPartition { topic: TopicId([4; 16]), partition: 2 };
         let epochs = (LeaderEpoch(3), LeaderEpoch(4));
-        let header = ExtentHeader { boot: 1, partition, base: Offset(3), end: Offset(9), epochs, bytes: 77 };
+        let header =
+            ExtentHeader { boot: 1, partition, base: Offset(3), end: Offset(9), epochs, filler: 4095, bytes: 77 };
         let bytes = header.encode();
         assert_eq!(ExtentHeader::decode(&bytes), Some(header));
         let mut cache = LeaderEpochs::default();

@@ -9,7 +9,7 @@
 use crate::base::gather::Gather;
 use crate::base::limits::{CHUNK_BYTES_MAX, STATE_BLOCK_EVERY_BYTES, STATE_CHAIN_MAX};
 use crate::base::offset::{LeaderEpoch, Offset};
-use crate::base::storage::{BLOCK_BYTES, FileOp, block_ceil};
+use crate::base::storage::{BLOCK_BYTES, FileOp, block_ceil, filler};
 use crate::log::log::Log;
 use crate::log::offset_index::{self, RUN_BYTES, Run};
 use crate::log::producer_state::{PRODUCER_BYTES_MAX, Producers};
@@ -152,7 +152,7 @@ pub fn plan_replacement(log: &Log, context: MoveContext, doomed: &[String]) -> M
     }
     let (base, end) = place_of_state(log.log_end());
     let epochs = (LeaderEpoch(-1), LeaderEpoch(-1));
-    let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, bytes: 0 };
+    let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, filler: 0, bytes: 0 };
     let mut all = Gather::with_capacity(2);
     all.push(header.encode());
     let mut target = Target::fresh(base);
@@ -207,6 +207,8 @@ fn fitting(batches: &[&TailBatch], target: &Target, segment_bytes: u64) -> usize
     count
 }
 
+static ZEROS: Bytes = Bytes::from_static(&[0; BLOCK_BYTES as usize]);
+
 fn plan_extent(
     log: &Log,
     context: MoveContext,
@@ -219,7 +221,10 @@ fn plan_extent(
     let mut runs = Vec::new();
     let mut epochs = (LeaderEpoch(-1), LeaderEpoch(-1));
     let mut producer_ids = Vec::with_capacity(batches.len());
-    let mut position = target.file_bytes + EXTENT_HEADER_BYTES as u64;
+    let spans = span::join(batches);
+    let filler = filler(&spans[0].bytes, target.file_bytes + EXTENT_HEADER_BYTES as u64);
+    let first = target.file_bytes + (EXTENT_HEADER_BYTES + filler) as u64;
+    let mut position = first;
     for (index, batch) in batches.iter().enumerate() {
         let header = record_batch::parse_header(&batch.bytes).expect("checked when it was appended");
         let at = u32::try_from(position).expect("segments are below 4 GiB");
@@ -230,13 +235,14 @@ fn plan_extent(
             (if index == 0 { LeaderEpoch(header.leader_epoch) } else { epochs.0 }, LeaderEpoch(header.leader_epoch));
         position += batch.bytes.len() as u64;
     }
-    let bytes = position - target.file_bytes - EXTENT_HEADER_BYTES as u64;
-    let header = ExtentHeader { boot: context.boot, partition: log.partition, base, end, epochs, bytes };
-    let spans = span::join(batches);
-    let mut all = Gather::with_capacity(spans.len() + 3);
+    let bytes = position - first;
+    let (boot, partition, filler) = (context.boot, log.partition, filler as u32);
+    let header = ExtentHeader { boot, partition, base, end, epochs, filler, bytes };
+    let mut all = Gather::with_capacity(spans.len() + 4);
     all.push(header.encode());
+    all.push(ZEROS.slice(..filler as usize));
     spans.iter().for_each(|span| all.push(span.bytes.clone()));
-    all.push(Bytes::from_static(&[0; 8]).slice(..(bytes.next_multiple_of(8) - bytes) as usize));
+    all.push(ZEROS.slice(..all.len().next_multiple_of(8) - all.len()));
     let block_position = target.file_bytes + all.len() as u64;
     let full = target.new
         || sealed

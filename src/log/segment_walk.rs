@@ -65,11 +65,11 @@ impl<'a, 'b> SegmentWalk<'a, 'b> {
     fn extent(&mut self, position: u64) -> Result<Part, Rot> {
         let bytes = (self.read)(position, EXTENT_HEADER_BYTES).map_err(|why| rot(position, why))?;
         let header = ExtentHeader::decode(&bytes).ok_or_else(|| rot(position, "no valid extent header"))?;
-        let first = position + EXTENT_HEADER_BYTES as u64;
+        let first = position + header.first_batch();
         if header.bytes > self.end.saturating_sub(first) {
             return Err(rot(position, "the extent is longer than its file"));
         }
-        self.next = (first + header.bytes.next_multiple_of(8), true);
+        self.next = ((first + header.bytes).next_multiple_of(8), true);
         let batches = (self.read)(first, header.bytes as usize).map_err(|why| rot(first, why))?;
         if batches.len() as u64 != header.bytes {
             return Err(rot(first, "the file ends inside the extent"));
@@ -189,7 +189,7 @@ impl Check {
         }
         // One that holds nothing but state stands for offsets that the log start has passed.
         let mut next = if header.bytes == 0 { header.end } else { header.base };
-        let first = position + EXTENT_HEADER_BYTES as u64;
+        let first = position + header.first_batch();
         for batch in Batches::new(batches) {
             let Ok((range, batch)) = batch else {
                 self.found.push(rot(first, "the extent does not hold whole record batches"));

@@ -1,9 +1,12 @@
 //! A core's log over a disk in memory that never fails: the plain stories. Faults and schedules are the simulator's.
 
 use crate::base::clock::Now;
+use crate::base::gather::Gather;
 use crate::base::ids::{TopicId, TopicPartition};
+use crate::base::limits::DIRECT_BYTES_MIN;
 use crate::base::offset::{Durability, LeaderEpoch, Offset, Sequence};
-use crate::base::storage::{DiskSpace, FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil};
+use crate::base::prng::Prng;
+use crate::base::storage::{DiskSpace, FileOp, FileOpResult, FilesDone, Storage, StorageError, block_ceil, filler};
 use crate::log::contract::Retention;
 use crate::log::core_log::{
     Append, AppendError, Appendable, CoreIdentity, CoreLog, KnownTopics, LogSettings, Openness, PartitionSettings,
@@ -13,7 +16,7 @@ use crate::log::effect::{LogEffect, LogInput, LogNotice};
 use crate::log::log::Log;
 use crate::log::tail::TailBatch;
 use crate::wire::record_batch;
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Default)]
@@ -96,6 +99,9 @@ struct Machine {
     boot: u32,
     now: Now,
     notices: Vec<LogNotice>,
+    journal_file_bytes: u64,
+    /// Large slices that went to journal and segments, and those of them that lay right (`base::storage::filler`).
+    large: (usize, usize),
 }
 
 const TOPIC: TopicId = TopicId([7; 16]);
@@ -104,10 +110,12 @@ fn partition(index: i32) -> TopicPartition {
     TopicPartition { topic: TOPIC, partition: index }
 }
 
-fn settings() -> LogSettings {
+const JOURNAL_FILE_BYTES: u64 = 64 * 1024;
+
+fn settings(journal_file_bytes: u64) -> LogSettings {
     LogSettings {
         journal_files: 4,
-        journal_file_bytes: 64 * 1024,
+        journal_file_bytes,
         journal_zeroed: true,
         journal_accept_loss: false,
         tail_cache_bytes: 0,
@@ -129,23 +137,35 @@ fn topics() -> KnownTopics {
     }
 }
 
-fn recover(disk: &mut MemoryDisk, boot: u32) -> CoreLog {
+fn recover(disk: &mut MemoryDisk, boot: u32, journal_file_bytes: u64) -> CoreLog {
     let identity = CoreIdentity { generation: 1, core: 0, boot, seed: u64::from(boot), accept_loss: false };
-    CoreLog::recover(disk, identity, settings(), &topics(), 0).expect("a healthy disk")
+    CoreLog::recover(disk, identity, settings(journal_file_bytes), &topics(), 0).expect("a healthy disk")
 }
 
 impl Machine {
     fn new() -> Machine {
-        let mut machine = Machine::started_just_now();
+        let mut machine = Machine::started_just_now(JOURNAL_FILE_BYTES);
         machine.settle();
         machine
     }
 
-    fn started_just_now() -> Machine {
+    fn started_just_now(journal_file_bytes: u64) -> Machine {
         let mut disk = MemoryDisk::default();
         CoreLog::format(&mut disk, 1, 0, 1, 77, Vec::new()).unwrap();
-        let log = recover(&mut disk, 2);
-        Machine { disk, log, boot: 2, now: Now { monotonic_ns: 0, wall_ms: 0 }, notices: Vec::new() }
+        let log = recover(&mut disk, 2, journal_file_bytes);
+        let now = Now { monotonic_ns: 0, wall_ms: 0 };
+        Machine { disk, log, boot: 2, now, notices: Vec::new(), journal_file_bytes, large: (0, 0) }
+    }
+
+    fn note_large(&mut self, offset: u64, data: &Gather) {
+        let mut position = offset;
+        for slice in data.slices() {
+            if slice.len() >= DIRECT_BYTES_MIN {
+                self.large.0 += 1;
+                self.large.1 += usize::from(filler(slice, position) == 0);
+            }
+            position += slice.len() as u64;
+        }
     }
 
     /// With 300 batches of partition 1, most of them in segments.
@@ -165,7 +185,7 @@ impl Machine {
     fn restart(&mut self) {
         self.boot += 1;
         self.notices.clear();
-        self.log = recover(&mut self.disk, self.boot);
+        self.log = recover(&mut self.disk, self.boot, self.journal_file_bytes);
         self.log.check();
     }
 
@@ -198,6 +218,7 @@ impl Machine {
         match effect {
             LogEffect::JournalWrite { ticket, path, offset, data } => {
                 assert_eq!(offset % 4096, 0);
+                self.note_large(offset, &data);
                 self.disk.put(&path, offset, &data.to_vec());
                 Some(LogInput::JournalWritten { ticket, result: Ok(()) })
             }
@@ -210,6 +231,13 @@ impl Machine {
             LogEffect::JournalClosed { .. } => None,
             LogEffect::Scan { ticket, scan } => Some(LogInput::Scanned { ticket, found: scan.perform() }),
             LogEffect::Files { ticket, ops } => {
+                for op in &ops {
+                    match op {
+                        FileOp::CreateNew(_, data) => self.note_large(0, data),
+                        FileOp::Write { offset, data, .. } => self.note_large(*offset, data),
+                        _ => {}
+                    }
+                }
                 let results = ops.iter().map(|op| self.disk.perform(op)).collect();
                 Some(LogInput::Files { ticket, done: FilesDone { results } })
             }
@@ -237,7 +265,13 @@ impl Machine {
         let crc = crc32c::crc32c(&bytes[21..]);
         bytes[17..21].copy_from_slice(&crc.to_be_bytes());
         let header = record_batch::parse_header(&bytes).unwrap();
-        let append = Append { batch: BytesMut::from(&bytes[..]), header, buffer_bytes: bytes.len() };
+        // Somewhere inside a request, so at any address.
+        let (request_bytes, before) = (bytes.len() + 5000, self.now.monotonic_ns as usize / 7 % 5000 + payload % 13);
+        let mut batch = BytesMut::zeroed(before);
+        batch.reserve(bytes.len());
+        batch.extend_from_slice(&bytes);
+        batch.advance(before);
+        let append = Append { batch, header, buffer_bytes: request_bytes };
         self.log
             .append(partition, append, LeaderEpoch(self.boot as i32), self.now)
             .map(|appended| appended.base_offset.0)
@@ -310,6 +344,30 @@ fn records_survive_recycling_rolls_and_restarts_at_their_offsets() {
     }
     let segments = machine.segment_files();
     assert!(segments > 10, "{segments}");
+}
+
+/// Large batches are written from where they were received: journal and segments leave a filler before them.
+#[test]
+fn large_batches_lie_right_and_survive() {
+    let mut machine = Machine::started_just_now(1024 * 1024);
+    machine.settle();
+    let (mut prng, mut end) = (Prng::new(5), 0);
+    for _ in 0..3 {
+        for _ in 0..40 {
+            let large = prng.percent(60);
+            let payload = if large { DIRECT_BYTES_MIN } else { 10 } + prng.below(150_000) as usize;
+            assert_eq!(machine.append_until_taken(partition(1), (-1, 0), payload), end);
+            end += 2;
+            if prng.percent(50) {
+                machine.settle();
+            }
+        }
+        machine.settle();
+        machine.restart();
+        assert_eq!(machine.read_all(partition(1), 0), (0..end / 2).map(|one| one * 2).collect::<Vec<_>>());
+    }
+    let (large, right) = machine.large;
+    assert!(right * 10 > large * 9 && machine.segment_files() > 3, "{right} of {large}");
 }
 
 #[test]
@@ -406,7 +464,7 @@ fn a_drain_puts_everything_into_segments() {
     let partitions = CoreLog::drain(&mut machine.disk, identity, &topics(), 0).unwrap();
     CoreLog::format(&mut machine.disk, 2, 0, 9, 78, partitions).unwrap();
     let identity = CoreIdentity { generation: 2, core: 0, boot: 9, seed: 1, accept_loss: false };
-    machine.log = CoreLog::recover(&mut machine.disk, identity, settings(), &topics(), 0).unwrap();
+    machine.log = CoreLog::recover(&mut machine.disk, identity, settings(JOURNAL_FILE_BYTES), &topics(), 0).unwrap();
     assert_eq!(machine.read_all(partition(0), 0).len(), 20);
     assert_eq!(machine.append(partition(0), (3, 38), 100), Ok(38));
 }
@@ -443,18 +501,19 @@ fn s15_a_damaged_journal_refuses_the_start_until_the_loss_is_accepted() {
     let middle = journal.iter().rposition(|byte| *byte != 0).expect("not empty") / 2;
     journal[middle..middle + 4096].fill(0x55);
     let identity = |boot, accept_loss| CoreIdentity { generation: 1, core: 0, boot, seed: 5, accept_loss };
-    let refused = CoreLog::recover(&mut machine.disk, identity(3, false), settings(), &topics(), 0);
+    let refused = CoreLog::recover(&mut machine.disk, identity(3, false), settings(JOURNAL_FILE_BYTES), &topics(), 0);
     let Err(Refusal::Corrupt(text)) = refused else { panic!("started over damaged frames") };
     assert!(text.contains("journal.accept.loss=true") && text.contains(".journal"), "{text}");
-    machine.log = CoreLog::recover(&mut machine.disk, identity(4, true), settings(), &topics(), 0).expect("accepted");
+    machine.log = CoreLog::recover(&mut machine.disk, identity(4, true), settings(JOURNAL_FILE_BYTES), &topics(), 0)
+        .expect("accepted");
     let kept = machine.read_all(partition(0), 0).len();
     assert!((1..8).contains(&kept), "{kept}");
     let base = machine.append_until_taken(partition(0), (-1, 0), 100);
     assert_eq!(base, kept as i64 * 2);
     machine.settle();
     // The marks of what was given up refuse no later start.
-    machine.log =
-        CoreLog::recover(&mut machine.disk, identity(5, false), settings(), &topics(), 0).expect("healthy again");
+    machine.log = CoreLog::recover(&mut machine.disk, identity(5, false), settings(JOURNAL_FILE_BYTES), &topics(), 0)
+        .expect("healthy again");
     assert_eq!(machine.read_all(partition(0), 0).len(), kept + 1);
 }
 
@@ -532,7 +591,7 @@ fn class_device_is_told_of_the_write_before_the_flush() {
 /// it, was lost by a power cut. Records that class memory had acknowledged meanwhile were followed by older ones.
 #[test]
 fn nothing_is_appended_before_the_first_frame_of_the_boot_is_flushed() {
-    let mut machine = Machine::started_just_now();
+    let mut machine = Machine::started_just_now(JOURNAL_FILE_BYTES);
     assert_eq!(machine.log.open(partition(1)), Openness::Open);
     let refused = machine.append(partition(1), (-1, 0), 100);
     assert_eq!(refused, Err(AppendError::NotAppendable(Appendable::Paused)));

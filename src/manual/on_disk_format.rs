@@ -21,7 +21,7 @@
 //! on nothing but itself (S15): place, salt and sequence are in it and under its checksum.
 //!
 //! ```text
-//!   0 ┌───────────────┬───┬───┬───────┐ magic "CLJF" u32, version u8 (1), kind u8, zero u16
+//!   0 ┌───────────────┬───┬───┬───────┐ magic "CLJF" u32, version u8 (1), kind u8, bytes of filler u16
 //!   8 ├───────────────┼───┴───┴───────┤ length u32 (header and body), checksum u32
 //!  16 ├───────────────┼───────────────┤ generation u32, boot u32
 //!  24 ├───────────────┴───────────────┤ first sequence of the boot u64
@@ -34,12 +34,15 @@
 //!
 //! | kind | body |
 //! |---|---|
-//! | 1 append, 2 re-append | topic id 16, partition i32, leader epoch i32, base offset i64, end offset i64, record batch |
+//! | 1 append, 2 re-append | topic id 16, partition i32, leader epoch i32, base offset i64, end offset i64, filler, record batch |
 //! | 3 truncate | topic id 16, partition i32, end offset i64 |
 //! | 4 log start | topic id 16, partition i32, log start offset i64 |
 //! | 5 extent | reserved: bulk that goes straight into a segment |
 //! | 6 mark | nothing; carries the durable mark |
 //! | 7 boot, first frame of each file | number of the checkpoint that allowed the reuse u64, first file of a boot u8, end that this boot accepted of those before u64 |
+//!
+//! The filler before a batch of 64 KiB or more is zeros, less than 4096 of them: as many as it takes for the batch to stand as far behind
+//! a multiple of 4096 in the file as it did in memory. Direct I/O can write it from there without a copy then. Readers pass over it.
 //!
 //! # Segment
 //!
@@ -54,10 +57,10 @@
 //!  32 ├───────────────┬───────────────┤ partition i32, base offset i64 ...
 //!  40 ├───────────────┼───────────────┤ ... , end offset i64 (from 44) ...
 //!  48 ├───────────────┼───────────────┤ ... , first leader epoch i32 (52)
-//!  56 ├───────────────┼───────────────┤ last leader epoch i32, zero u32
+//!  56 ├───────────────┼───────────────┤ last leader epoch i32, bytes of filler u32 (as in the journal)
 //!  64 ├───────────────┴───────────────┤ bytes of the record batches u64
 //!  72 ├───────────────────────────────┤ zero u64
-//!  80 └───────────────────────────────┘ record batches, padded to 8
+//!  80 └───────────────────────────────┘ filler, record batches, padded to 8
 //!
 //! state block, behind them
 //!   0 ┌───────────────┬───┬───┬───────┐ magic "CLST" u32, version u8 (1), kind u8 (1 full, 2 delta), zero u16

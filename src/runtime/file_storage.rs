@@ -12,9 +12,10 @@
 use crate::base::gather::Gather;
 use crate::base::storage::{BLOCK_BYTES, DiskSpace, FileOp, FileOpResult, Storage, StorageError};
 use crate::runtime::aligned::AlignedBuffer;
+use crate::runtime::block_write::{self, BlockWrite};
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
-use std::io::{Error, ErrorKind};
+use std::io::{Error, ErrorKind, IoSlice};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ const PIECE_BYTES: usize = 2 * 1024 * 1024;
 /// See the module.
 pub struct FileStorage {
     shared: Arc<Shared>,
-    /// What is written passes through here, a piece at a time; made at the first write, kept for the next.
+    /// What is not written from where it lies passes through here; made at the first write, kept for the next.
     pieces: Option<AlignedBuffer>,
 }
 
@@ -116,10 +117,6 @@ impl FileStorage {
             let _ = std::fs::remove_file(&full_path);
             failed("write", path, &error)
         })
-    }
-
-    fn take_pieces(&mut self) -> AlignedBuffer {
-        self.pieces.take().unwrap_or_else(|| AlignedBuffer::with_capacity(PIECE_BYTES))
     }
 
     fn sync_all(&self) -> Result<(), StorageError> {
@@ -212,9 +209,9 @@ impl Storage for FileStorage {
                 made.map_err(|error| failed("create directory", path, &error))?;
             }
             FileOp::CreateNew(path, data) => {
-                let mut pieces = self.take_pieces();
-                let result = self.create(path, |file| write_padded(file, 0, data, &mut pieces));
-                self.pieces = Some(pieces);
+                let pieces = &mut self.pieces.take();
+                let result = self.create(path, |file| write_padded(file, 0, data, pieces));
+                self.pieces = pieces.take();
                 result?;
             }
             FileOp::CreateSized { path, bytes, zeroed } => {
@@ -223,9 +220,8 @@ impl Storage for FileStorage {
             }
             FileOp::Write { path, offset, data } => {
                 assert!(offset.is_multiple_of(BLOCK_BYTES), "unaligned write to {path}");
-                let (file, mut pieces) = (self.file(path)?, self.take_pieces());
-                let result = write_padded(&file, *offset, data, &mut pieces);
-                self.pieces = Some(pieces);
+                let file = self.file(path)?;
+                let result = write_padded(&file, *offset, data, &mut self.pieces);
                 result.map_err(|error| failed("write", path, &error))?;
             }
             FileOp::Flush(path) => self.file(path)?.sync_data().map_err(|error| failed("fdatasync", path, &error))?,
@@ -276,8 +272,21 @@ fn direct(options: &mut OpenOptions) -> &mut OpenOptions {
     options.custom_flags(libc::O_DIRECT | libc::O_CLOEXEC)
 }
 
-/// Writes the list at an aligned offset, padded with zeros, piece by piece through `pieces`.
-fn write_padded(file: &File, offset: u64, data: &Gather, pieces: &mut AlignedBuffer) -> Result<(), Error> {
+/// Writes the list at an aligned offset, padded with zeros: large slices that lie right from where they are, the rest through `pieces`.
+fn write_padded(file: &File, offset: u64, data: &Gather, pieces: &mut Option<AlignedBuffer>) -> Result<(), Error> {
+    let joined = pieces.take().unwrap_or_else(|| AlignedBuffer::with_capacity(PIECE_BYTES));
+    if block_write::joined_bytes(data) > PIECE_BYTES {
+        let joined = pieces.insert(joined);
+        return write_by_pieces(file, offset, data, joined);
+    }
+    let write = BlockWrite::new(data, joined);
+    let result = write_vectored(file, offset, &write);
+    *pieces = Some(write.into_joined());
+    result
+}
+
+/// The same for what is larger than the buffer, all of it copied.
+fn write_by_pieces(file: &File, offset: u64, data: &Gather, pieces: &mut AlignedBuffer) -> Result<(), Error> {
     let mut at = offset;
     pieces.clear();
     for slice in data.slices() {
@@ -294,6 +303,33 @@ fn write_padded(file: &File, offset: u64, data: &Gather, pieces: &mut AlignedBuf
     }
     pieces.pad();
     write_all(file, at, pieces.as_slice())
+}
+
+fn write_vectored(file: &File, offset: u64, data: &BlockWrite) -> Result<(), Error> {
+    let mut done = 0;
+    while done < data.len() {
+        let pieces: Vec<IoSlice<'_>> = data.io_slices(done).take(libc::UIO_MAXIOV as usize).map(IoSlice::new).collect();
+        // SAFETY: `IoSlice` is laid out like `iovec`; what the pieces point to is borrowed from `data`, the descriptor from `file`.
+        let written = unsafe {
+            let at = (offset + done as u64) as libc::off_t;
+            libc::pwritev(file.as_raw_fd(), pieces.as_ptr().cast(), pieces.len() as libc::c_int, at)
+        };
+        match usize::try_from(written) {
+            Ok(0) => return Err(Error::other("wrote nothing")),
+            Ok(written) => done += whole_blocks(written)?,
+            Err(_) => match Error::last_os_error() {
+                error if error.kind() == ErrorKind::Interrupted => {}
+                error => return Err(error),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// After a short write it goes on at a block border: the rest must stay aligned.
+fn whole_blocks(written: usize) -> Result<usize, Error> {
+    let whole = written / BLOCK_BYTES as usize * BLOCK_BYTES as usize;
+    if whole == 0 { Err(Error::from_raw_os_error(libc::ENOSPC)) } else { Ok(whole) }
 }
 
 /// One direct read into the room that is left.
@@ -313,14 +349,7 @@ fn write_all(file: &File, offset: u64, bytes: &[u8]) -> Result<(), Error> {
     while done < bytes.len() {
         match file.write_at(&bytes[done..], offset + done as u64) {
             Ok(0) => return Err(Error::other("wrote nothing")),
-            // After a short write go on at a block border: the rest must stay aligned.
-            Ok(written) if done + written < bytes.len() => {
-                let whole = written / BLOCK_BYTES as usize * BLOCK_BYTES as usize;
-                if whole == 0 {
-                    return Err(Error::from_raw_os_error(libc::ENOSPC));
-                }
-                done += whole;
-            }
+            Ok(written) if done + written < bytes.len() => done += whole_blocks(written)?,
             Ok(written) => done += written,
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -11,9 +11,10 @@
 use crate::base::gather::Gather;
 use crate::base::limits::{JOURNAL_WRITE_BYTES_MAX, JOURNAL_WRITES_IN_FLIGHT_MAX};
 use crate::base::map::Map;
-use crate::base::storage::{BLOCK_BYTES, StorageError, block_ceil};
+use crate::base::storage::{BLOCK_BYTES, StorageError};
 use crate::log::effect::{LogInput, Ticket};
 use crate::runtime::aligned::AlignedBuffer;
+use crate::runtime::block_write::{self, BlockWrite};
 use crate::runtime::file_storage::failed;
 use io_uring::{IoUring, opcode, squeue, types};
 use std::collections::{BTreeMap, VecDeque};
@@ -68,7 +69,9 @@ enum Operation {
         ticket: Ticket,
         path: Arc<str>,
         offset: u64,
-        buffer: AlignedBuffer,
+        data: BlockWrite,
+        /// What is left to write, as the kernel wants to be told of more than one piece.
+        pieces: Vec<libc::iovec>,
         done: usize,
         /// Flushed with the write (O_DSYNC).
         through: bool,
@@ -116,8 +119,8 @@ impl JournalRing {
 
     fn start_write(&mut self, ticket: Ticket, path: Arc<str>, offset: u64, data: &Gather, through: bool) {
         assert!(offset.is_multiple_of(BLOCK_BYTES) && !data.is_empty(), "journal write to {path} at {offset}");
-        let buffer = self.fill(data);
-        self.start(path.clone(), Operation::Write { ticket, path, offset, buffer, done: 0, through });
+        let data = self.put_together(data);
+        self.start(path.clone(), Operation::Write { ticket, path, offset, data, pieces: Vec::new(), done: 0, through });
     }
 
     /// Prepares a flush of each file.
@@ -158,19 +161,13 @@ impl JournalRing {
         self.ended.drain(..)
     }
 
-    /// A buffer with the bytes of the list and zeros up to the block (D2).
-    fn fill(&mut self, data: &Gather) -> AlignedBuffer {
-        let bytes = block_ceil(data.len() as u64) as usize;
-        let mut buffer = match bytes <= JOURNAL_WRITE_BYTES_MAX {
-            true => self.spare.pop().unwrap_or_else(|| AlignedBuffer::with_capacity(JOURNAL_WRITE_BYTES_MAX)),
-            false => AlignedBuffer::with_capacity(bytes),
+    /// The bytes of the list and zeros up to the block (D2).
+    fn put_together(&mut self, data: &Gather) -> BlockWrite {
+        let joined = match block_write::joined_bytes(data) {
+            bytes if bytes <= JOURNAL_WRITE_BYTES_MAX => self.spare.pop(),
+            bytes => Some(AlignedBuffer::with_capacity(bytes)),
         };
-        buffer.clear();
-        for slice in data.slices() {
-            assert_eq!(buffer.push(slice), slice.len(), "the buffer has room for all");
-        }
-        buffer.pad();
-        buffer
+        BlockWrite::new(data, joined.unwrap_or_else(|| AlignedBuffer::with_capacity(JOURNAL_WRITE_BYTES_MAX)))
     }
 
     /// Begins an operation whose next file is `path`, or lets it wait until that is open.
@@ -211,17 +208,26 @@ impl JournalRing {
         waiting.into_iter().for_each(|operation| self.start(path.clone(), operation));
     }
 
-    fn run(&mut self, file: Rc<OwnedFd>, operation: Operation) {
+    fn run(&mut self, file: Rc<OwnedFd>, mut operation: Operation) {
         let descriptor = types::Fd(file.as_raw_fd());
-        let entry = match &operation {
-            Operation::Write { offset, buffer, done, through, .. } => {
-                let rest = &buffer.as_slice()[*done..];
-                let bytes = u32::try_from(rest.len()).expect("a journal file is smaller");
+        let entry = match &mut operation {
+            Operation::Write { offset, data, pieces, done, through, .. } => {
                 let flags = if *through { libc::RWF_DSYNC } else { 0 };
-                opcode::Write::new(descriptor, rest.as_ptr(), bytes)
-                    .offset(offset + *done as u64)
-                    .rw_flags(flags)
-                    .build()
+                let at = *offset + *done as u64;
+                let mut rest = data.io_slices(*done);
+                let first = rest.next().expect("not all is written");
+                match rest.next() {
+                    None => {
+                        let bytes = u32::try_from(first.len()).expect("a journal file is smaller");
+                        opcode::Write::new(descriptor, first.as_ptr(), bytes).offset(at).rw_flags(flags).build()
+                    }
+                    Some(second) => {
+                        pieces.clear();
+                        pieces.extend([first, second].into_iter().chain(rest).map(io_vector));
+                        let count = u32::try_from(pieces.len()).expect("few large batches fit a write");
+                        opcode::Writev::new(descriptor, pieces.as_ptr(), count).offset(at).rw_flags(flags).build()
+                    }
+                }
             }
             Operation::Flush { .. } => opcode::Fsync::new(descriptor).flags(types::FsyncFlags::DATASYNC).build(),
         };
@@ -263,8 +269,8 @@ impl JournalRing {
     }
 
     fn wrote(&mut self, mut operation: Operation, written: usize) {
-        let Operation::Write { path, buffer, done, through, .. } = &mut operation else { panic!("not a write") };
-        let (path, all) = (path.clone(), buffer.as_slice().len());
+        let Operation::Write { path, data, done, through, .. } = &mut operation else { panic!("not a write") };
+        let (path, all) = (path.clone(), data.len());
         if *done + written >= all {
             self.counters.writes += 1;
             self.counters.flushes += u64::from(*through);
@@ -282,9 +288,10 @@ impl JournalRing {
 
     fn end(&mut self, operation: Operation, result: Result<(), StorageError>) {
         self.ended.push(match operation {
-            Operation::Write { ticket, buffer, through, .. } => {
-                if self.spare.len() < SPARE_BUFFERS_MAX && buffer.capacity() == JOURNAL_WRITE_BYTES_MAX {
-                    self.spare.push(buffer);
+            Operation::Write { ticket, data, through, .. } => {
+                let joined = data.into_joined();
+                if self.spare.len() < SPARE_BUFFERS_MAX && joined.capacity() == JOURNAL_WRITE_BYTES_MAX {
+                    self.spare.push(joined);
                 }
                 match through {
                     true => LogInput::JournalFlushed { ticket, result },
@@ -311,6 +318,10 @@ impl Drop for JournalRing {
             }
         }
     }
+}
+
+fn io_vector(piece: &[u8]) -> libc::iovec {
+    libc::iovec { iov_base: piece.as_ptr().cast_mut().cast(), iov_len: piece.len() }
 }
 
 /// A signal, or a kernel short of memory: what is submitted stays submitted, the rest is tried again.

@@ -23,6 +23,7 @@
 
 pub mod aligned;
 pub mod allocator;
+pub mod block_write;
 pub mod blocking;
 pub mod clock;
 pub mod connection;

@@ -10,7 +10,7 @@ use crate::cli::moment;
 use crate::client::failure::Failure;
 use crate::log::checkpoint::Checkpoint;
 use crate::log::journal_frame::{self, Found, FrameBody};
-use crate::log::segment::{EXTENT_HEADER_BYTES, StateBlock};
+use crate::log::segment::StateBlock;
 use crate::log::segment_walk::{Part, SegmentWalk};
 use crate::metadata::log::frame::{ScanError, scan};
 use crate::wire::record_batch::{Batches, crc_matches};
@@ -153,7 +153,7 @@ impl Look {
                         ("bytes", number(header.bytes)),
                     ]);
                     tell(line(position, "extent", true, fields))?;
-                    self.batches(&batches, position + EXTENT_HEADER_BYTES as u64, tell)?;
+                    self.batches(&batches, position + header.first_batch(), tell)?;
                 }
                 Ok(Part::State { at, block }) => {
                     tell(line(at.position, "state", true, state_fields(at.bytes, &block)))?

@@ -39,7 +39,7 @@ fn segment() -> (Vec<u8>, CheckpointSegment) {
         }
         let epochs = (LeaderEpoch(1), LeaderEpoch(1));
         let (base, end, length) = (Offset(base), Offset(next), bytes.len() as u64);
-        let header = ExtentHeader { boot: 1, partition: PARTITION, base, end, epochs, bytes: length };
+        let header = ExtentHeader { boot: 1, partition: PARTITION, base, end, epochs, filler: 0, bytes: length };
         file.extend_from_slice(&header.encode());
         file.extend_from_slice(&bytes);
         file.resize(file.len().next_multiple_of(8), 0);
