@@ -1,4 +1,4 @@
-//! CRC32C of two pieces of bytes from the CRC32C of each, without a walk over either.
+//! CRC32C of whole batches, and of two pieces of bytes from the CRC32C of each, without a walk over either.
 //!
 //! A CRC is the remainder of the bytes, taken as a polynomial over two values, by the polynomial of the CRC. Bytes behind them
 //! multiply it by a power of x, which a table has for each hexadecimal digit of their number. Numbers are reflected: the highest
@@ -11,6 +11,11 @@ const ONE: u32 = 1 << 31;
 const DIGITS: usize = 8;
 /// `SHIFTS[digit][value]` stands for `value * 16^digit` bytes.
 static SHIFTS: [[u32; 16]; DIGITS] = shifts();
+
+/// CRC32C of the bytes, by the widest instructions that the processor has.
+pub fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
 
 /// CRC32C of bytes whose CRC32C is `before` with `behind_bytes` bytes behind them whose CRC32C is `behind`.
 pub fn combine(before: u32, behind: u32, behind_bytes: usize) -> u32 {
@@ -55,7 +60,7 @@ const fn shifts() -> [[u32; 16]; DIGITS] {
 
 #[cfg(test)]
 mod tests {
-    use super::combine;
+    use super::{combine, crc32c as of_all};
     use crate::base::prng::Prng;
 
     #[test]
@@ -66,6 +71,17 @@ mod tests {
             let (before, behind) = bytes.split_at(bytes.len() - behind_bytes);
             let combined = combine(crc32c::crc32c(before), crc32c::crc32c(behind), behind_bytes);
             assert_eq!(combined, crc32c::crc32c(&bytes), "{behind_bytes} bytes behind");
+        }
+    }
+
+    #[test]
+    fn both_libraries_agree() {
+        let mut random = Prng::new(8);
+        let bytes: Vec<u8> = (0..70_000).map(|_| random.next_u64() as u8).collect();
+        for length in (0..600).chain([4_095, 16_401, 69_997]) {
+            for from in 0..3 {
+                assert_eq!(of_all(&bytes[from..from + length]), crc32c::crc32c(&bytes[from..from + length]));
+            }
         }
     }
 

@@ -143,7 +143,7 @@ pub fn max_timestamp(batch: &[u8]) -> i64 {
 
 /// True if the CRC32C of the batch (exactly `header.total_bytes` long) matches.
 pub fn crc_matches(batch: &[u8], header: &BatchHeader) -> bool {
-    crc32c::crc32c(&batch[CRC_COVERS_FROM..header.total_bytes]) == header.crc
+    checksum::crc32c(&batch[CRC_COVERS_FROM..header.total_bytes]) == header.crc
 }
 
 /// CRC32C of what `checksum` covers with a checked batch behind it. The batch's own CRC already covers all but its first bytes, so
