@@ -134,7 +134,7 @@ impl World {
         let machine = Machine::new(&data, scratch.path(), 2)
             .with("journal.files", JOURNAL_FILES)
             .with("journal.file.bytes", JOURNAL_FILE_BYTES)
-            .with("message.max.bytes", 65_536)
+            .with("message.max.bytes", support::history::MESSAGE_BYTES_MAX)
             .with("log.segment.bytes", 1_048_576)
             .with("tail.cache.bytes", 262_144)
             .with("auto.create.topics.enable", false);

@@ -45,7 +45,7 @@ pub fn cut_repeatedly(file_system: FileSystem, cuts: u64, flush: Flush) -> Optio
     let machine = Machine::new(&rig.mount_point().join("data"), rig.work(), 2)
         .with("journal.files", 4)
         .with("journal.file.bytes", JOURNAL_FILE_BYTES)
-        .with("message.max.bytes", 65_536)
+        .with("message.max.bytes", crate::support::history::MESSAGE_BYTES_MAX)
         .with("log.segment.bytes", 1_048_576)
         .with("tail.cache.bytes", 262_144)
         .with("durability", durability);

@@ -16,12 +16,20 @@ pub struct Identity {
     pub number: u32,
 }
 
+/// Large values among the others, one in a batch at most: large enough for a batch that is written without a copy.
+const LARGE_BYTES: usize = 66_000;
+const LARGE_EVERY: u32 = 300;
+/// What `message.max.bytes` has to be for batches of up to 50 of these values.
+pub const MESSAGE_BYTES_MAX: usize = 131_072;
+
 /// The value of a record: identity, then bytes that follow from it, so that any mixture is noticed.
 pub fn value_of(identity: Identity, partition: i32) -> Vec<u8> {
     let mut random = super::Random::new(
         (u64::from(identity.producer) << 40) ^ u64::from(identity.number) ^ ((partition as u64) << 20),
     );
-    let length = 24 + random.below(1_000) as usize;
+    // A large one makes a batch that is written from where it was received.
+    let large = (identity.number + identity.producer + partition as u32).is_multiple_of(LARGE_EVERY);
+    let length = if large { LARGE_BYTES } else { 24 } + random.below(1_000) as usize;
     let mut value = Vec::with_capacity(length + 8);
     value.extend_from_slice(&identity.producer.to_be_bytes());
     value.extend_from_slice(&identity.number.to_be_bytes());
