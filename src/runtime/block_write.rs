@@ -74,7 +74,7 @@ impl BlockWrite {
     }
 
     /// Bytes to write, padding included.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.bytes
     }
 
@@ -142,7 +142,7 @@ mod tests {
             let mut expected = data.to_vec();
             expected.resize(expected.len().next_multiple_of(BLOCK), 0);
             let write = BlockWrite::new(&data, AlignedBuffer::with_capacity(joined_bytes(&data)));
-            assert_eq!((write.len(), written(&write, 0)), (expected.len(), expected.clone()), "B1");
+            assert_eq!((write.bytes(), written(&write, 0)), (expected.len(), expected.clone()), "B1");
             let done = prng.below((expected.len() / BLOCK) as u64 + 1) as usize * BLOCK;
             assert_eq!(written(&write, done), expected[done..]);
             (copied, total) = (copied + joined_bytes(&data), total + expected.len());

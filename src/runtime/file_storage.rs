@@ -307,7 +307,7 @@ fn write_by_pieces(file: &File, offset: u64, data: &Gather, pieces: &mut Aligned
 
 fn write_vectored(file: &File, offset: u64, data: &BlockWrite) -> Result<(), Error> {
     let mut done = 0;
-    while done < data.len() {
+    while done < data.bytes() {
         let pieces: Vec<IoSlice<'_>> = data.io_slices(done).take(libc::UIO_MAXIOV as usize).map(IoSlice::new).collect();
         // SAFETY: `IoSlice` is laid out like `iovec`; what the pieces point to is borrowed from `data`, the descriptor from `file`.
         let written = unsafe {

@@ -270,7 +270,7 @@ impl JournalRing {
 
     fn wrote(&mut self, mut operation: Operation, written: usize) {
         let Operation::Write { path, data, done, through, .. } = &mut operation else { panic!("not a write") };
-        let (path, all) = (path.clone(), data.len());
+        let (path, all) = (path.clone(), data.bytes());
         if *done + written >= all {
             self.counters.writes += 1;
             self.counters.flushes += u64::from(*through);
