@@ -21,7 +21,9 @@
 //! [`CoreLog::end_turn`](crate::log::core_log::CoreLog::end_turn) cuts the turn's frames into aligned writes of at most 512 KiB, four in
 //! flight, and issues one flush for all writes that have completed. While a write is in flight the next waits until 128 KiB are
 //! there. Less than that, with nothing unflushed before it, is written and flushed by one operation (O_DSYNC), which wakes the core
-//! once. The runtime gathers header bytes and batch slices into a DMA buffer: the one copy on this path.
+//! once. The runtime gathers header bytes and batch slices into an aligned buffer: the one copy on this path. A batch of
+//! 64 KiB or more is spared it: a filler in its frame puts it as far from a block border in the file as it lies in memory, and direct
+//! I/O takes its whole blocks from where they were received ([`block_write`](crate::runtime::block_write)). So it is with segments, later.
 //!
 //! The disk's own latency is the batching; there is no linger, with one exception. After a flush a little waits for those
 //! clients that the flush answered and that come back at once each time (`broker/returning`), for at most about the time that
