@@ -27,11 +27,11 @@ pub struct BlockWrite {
 
 /// The part of a slice that is written from where it lies, if it lies right at `position` of the write.
 fn in_place(slice: &[u8], position: usize) -> Option<Range<usize>> {
-    let from = position.next_multiple_of(BLOCK) - position;
-    if slice.len() < DIRECT_BYTES_MIN || !(slice.as_ptr() as usize + from).is_multiple_of(BLOCK) {
+    if slice.len() < DIRECT_BYTES_MIN {
         return None;
     }
-    Some(from..from + (slice.len() - from) / BLOCK * BLOCK)
+    let from = position.next_multiple_of(BLOCK) - position;
+    (slice.as_ptr() as usize + from).is_multiple_of(BLOCK).then(|| from..from + (slice.len() - from) / BLOCK * BLOCK)
 }
 
 /// The parts of all slices that are written from where they lie, with the slices' numbers.
